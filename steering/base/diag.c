@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "steering/base/diag.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "steering/base/mem.h"
+
+enum { TEXT_MAX_BYTES = 2048 };
+
+void diag_init(struct diag *diag)
+{
+    *diag = (struct diag){ .entries = NULL };
+}
+
+void diag_fini(struct diag *diag)
+{
+    for (size_t i = 0; i < diag->count; i++) {
+        free(diag->entries[i].file);
+        free(diag->entries[i].text);
+    }
+    free(diag->entries);
+    free(diag->file);
+    diag_init(diag);
+}
+
+void diag_set_file(struct diag *diag, const char *file)
+{
+    char *copy = file != NULL ? mem_strdup(file) : NULL;
+    free(diag->file);
+    diag->file = copy;
+}
+
+static void add(struct diag *diag, enum diag_severity severity, uint32_t line, uint32_t column,
+                struct buf *text)
+{
+    if (severity == DIAG_ERROR)
+        diag->error_count++;
+    else
+        diag->warning_count++;
+    if (diag->count < DIAG_MAX) {
+        diag->entries =
+            mem_grow(diag->entries, diag->count, &diag->capacity, sizeof(diag->entries[0]));
+        diag->entries[diag->count++] = (struct diag_entry){
+            .severity = severity,
+            .file = diag->file != NULL ? mem_strdup(diag->file) : NULL,
+            .line = line,
+            .column = column,
+            .text = mem_strdup(buf_text(text)),
+        };
+    }
+    buf_fini(text);
+}
+
+enum err diag_error(struct diag *diag, uint32_t line, uint32_t column, const char *format, ...)
+{
+    struct buf text;
+    va_list args;
+    buf_init(&text, TEXT_MAX_BYTES);
+    va_start(args, format);
+    buf_append_vformat(&text, format, args);
+    va_end(args);
+    add(diag, DIAG_ERROR, line, column, &text);
+    return ERR_INVALID;
+}
+
+void diag_warning(struct diag *diag, uint32_t line, uint32_t column, const char *format, ...)
+{
+    struct buf text;
+    va_list args;
+    buf_init(&text, TEXT_MAX_BYTES);
+    va_start(args, format);
+    buf_append_vformat(&text, format, args);
+    va_end(args);
+    add(diag, DIAG_WARNING, line, column, &text);
+}
+
+enum err diag_errno(struct diag *diag, int errnum, const char *format, ...)
+{
+    struct buf text;
+    va_list args;
+    buf_init(&text, TEXT_MAX_BYTES);
+    va_start(args, format);
+    buf_append_vformat(&text, format, args);
+    va_end(args);
+    buf_append_format(&text, ": %s", strerror(errnum));
+    add(diag, DIAG_ERROR, 0, 0, &text);
+    return err_from_errno(errnum);
+}
+
+bool diag_has_errors(const struct diag *diag)
+{
+    return diag->error_count > 0;
+}
+
+static void format_entry(const struct diag_entry *entry, struct buf *out)
+{
+    if (entry->file != NULL)
+        buf_append_format(out, "%s:", entry->file);
+    if (entry->line > 0)
+        buf_append_format(out, "%u:", entry->line);
+    if (entry->line > 0 && entry->column > 0)
+        buf_append_format(out, "%u:", entry->column);
+    if (entry->file != NULL || entry->line > 0)
+        buf_append_text(out, " ");
+    buf_append_text(out, entry->severity == DIAG_ERROR ? "error: " : "warning: ");
+    buf_append_format(out, "%s\n", entry->text);
+}
+
+void diag_format(const struct diag *diag, struct buf *out)
+{
+    for (size_t i = 0; i < diag->count; i++)
+        format_entry(&diag->entries[i], out);
+    size_t total = (size_t)diag->error_count + diag->warning_count;
+    if (total > diag->count)
+        buf_append_format(out, "... and %zu more\n", total - diag->count);
+}
+
+const char *diag_first(const struct diag *diag)
+{
+    for (size_t i = 0; i < diag->count; i++)
+        if (diag->entries[i].severity == DIAG_ERROR)
+            return diag->entries[i].text;
+    return "";
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "steering/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "steering/base/limits.h"
+#include "steering/base/mem.h"
+
+enum { READ_BYTES = LIMIT(65536, 1) };
+
+static enum err read_all(int fd, struct buf *out)
+{
+    uint8_t piece[READ_BYTES];
+    for (;;) {
+        ssize_t got = read(fd, piece, sizeof(piece));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_from_errno(errno);
+        if (got == 0)
+            return ERR_OK;
+        buf_append(out, piece, (size_t)got);
+        if (out->is_overflown) {
+            errno = EFBIG;
+            return ERR_TOO_LARGE;
+        }
+    }
+}
+
+enum err file_read(const char *path, struct buf *out)
+{
+    buf_clear(out);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_from_errno(errno);
+    enum err err = read_all(fd, out);
+    int kept = errno;
+    close(fd);
+    errno = kept;
+    return err;
+}
+
+static enum err write_all(int fd, struct str content)
+{
+    while (content.len > 0) {
+        ssize_t put = write(fd, content.ptr, content.len);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return err_from_errno(errno);
+        content.ptr += put;
+        content.len -= (size_t)put;
+    }
+    return ERR_OK;
+}
+
+static enum err write_temporary(const char *path, struct str content, bool is_durable)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return err_from_errno(errno);
+    enum err err = write_all(fd, content);
+    if (err == ERR_OK && is_durable && fsync(fd) != 0)
+        err = err_from_errno(errno);
+    int kept = errno;
+    if (close(fd) != 0 && err == ERR_OK) {
+        kept = errno;
+        err = err_from_errno(errno);
+    }
+    errno = kept;
+    return err;
+}
+
+static enum err sync_folder(const char *path)
+{
+    char *folder = file_beside(path, ".");
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(folder);
+    if (fd < 0)
+        return err_from_errno(errno);
+    enum err err = fsync(fd) == 0 ? ERR_OK : err_from_errno(errno);
+    close(fd);
+    return err;
+}
+
+/* The process id keeps two programs, and the address of a local two threads, out of each
+ * other's temporary file. */
+enum err file_replace(const char *path, struct str content, bool is_durable)
+{
+    size_t capacity = strlen(path) + 64;
+    char *temporary = mem_calloc(capacity, 1);
+    snprintf(temporary, capacity, "%s.%d-%p.tmp", path, (int)getpid(), (void *)&capacity);
+    enum err err = write_temporary(temporary, content, is_durable);
+    if (err == ERR_OK && rename(temporary, path) != 0)
+        err = err_from_errno(errno);
+    else if (err == ERR_OK && is_durable)
+        err = sync_folder(path);
+    if (err != ERR_OK) {
+        int kept = errno;
+        unlink(temporary);
+        errno = kept;
+    }
+    free(temporary);
+    return err;
+}
+
+enum err file_make_folders(const char *path)
+{
+    char *partial = mem_strdup(path);
+    enum err err = ERR_OK;
+    for (char *at = partial + 1; err == ERR_OK; at++) {
+        if (*at != '/' && *at != '\0')
+            continue;
+        char kept = *at;
+        *at = '\0';
+        if (mkdir(partial, 0755) != 0 && errno != EEXIST)
+            err = err_from_errno(errno);
+        *at = kept;
+        if (kept == '\0')
+            break;
+    }
+    free(partial);
+    return err;
+}
+
+char *file_join(const char *folder, const char *name)
+{
+    size_t capacity = strlen(folder) + strlen(name) + 2;
+    char *joined = mem_calloc(capacity, 1);
+    snprintf(joined, capacity, "%s/%s", folder, name);
+    return joined;
+}
+
+char *file_beside(const char *path, const char *name)
+{
+    const char *slash = strrchr(path, '/');
+    if (name[0] == '/')
+        return mem_strdup(name);
+    if (slash == NULL)
+        return mem_strdup(name);
+    char *folder = mem_strndup(path, (size_t)(slash - path));
+    char *joined = file_join(folder, name);
+    free(folder);
+    return joined;
+}

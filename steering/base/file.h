@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole files: read with a ceiling, replace without ever leaving half of one behind.
+ *
+ * Threads:   any. All calls block; never from a worker.
+ */
+#pragma once
+
+#include "steering/base/buf.h"
+#include "steering/base/err.h"
+
+/* Reads all of `path` into `out` (cleared first; its max_bytes is the ceiling).
+ * ERR_NOT_FOUND, ERR_TOO_LARGE, ERR_DENIED, ERR_IO; `errno` is kept for the message. */
+MUST_USE enum err file_read(const char *path, struct buf *out);
+
+/* Replaces `path` atomically: temporary file beside it, write, fsync, rename, fsync of the
+ * folder. On failure the old file stands and the temporary is gone. ERR_NO_SPACE, ERR_DENIED,
+ * ERR_IO; `errno` is kept. `is_durable` false leaves out both fsyncs. */
+MUST_USE enum err file_replace(const char *path, struct str content, bool is_durable);
+
+/* mkdir -p with mode 0755 for what is missing. */
+MUST_USE enum err file_make_folders(const char *path);
+/* The folder of `path`, joined with `name` unless `name` is absolute. Owned by the caller. */
+char *file_beside(const char *path, const char *name);
+/* "folder/name"; owned by the caller. */
+char *file_join(const char *folder, const char *name);

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "steering/base/str.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct str str_from(const char *text)
+{
+    return (struct str){ .ptr = text, .len = text != NULL ? strlen(text) : 0 };
+}
+
+bool str_eq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool str_eq_text(struct str a, const char *text)
+{
+    return str_eq(a, str_from(text));
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+bool str_eq_nocase(struct str a, struct str b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (lower(a.ptr[i]) != lower(b.ptr[i]))
+            return false;
+    return true;
+}
+
+bool str_starts_with(struct str s, struct str prefix)
+{
+    return s.len >= prefix.len && str_eq((struct str){ s.ptr, prefix.len }, prefix);
+}
+
+bool str_ends_with(struct str s, struct str suffix)
+{
+    return s.len >= suffix.len &&
+           str_eq((struct str){ s.ptr + (s.len - suffix.len), suffix.len }, suffix);
+}
+
+int str_compare(struct str a, struct str b)
+{
+    size_t shared = a.len < b.len ? a.len : b.len;
+    int order = shared > 0 ? memcmp(a.ptr, b.ptr, shared) : 0;
+    if (order != 0)
+        return order;
+    return (a.len > b.len) - (a.len < b.len);
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+struct str str_trim(struct str s)
+{
+    while (s.len > 0 && is_space(s.ptr[0])) {
+        s.ptr++;
+        s.len--;
+    }
+    while (s.len > 0 && is_space(s.ptr[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+bool str_split(struct str s, char separator, struct str *out_head, struct str *out_tail)
+{
+    const char *at = s.len > 0 ? memchr(s.ptr, separator, s.len) : NULL;
+    if (at == NULL) {
+        *out_head = s;
+        *out_tail = (struct str){ .ptr = s.ptr + s.len, .len = 0 };
+        return false;
+    }
+    size_t head = (size_t)(at - s.ptr);
+    *out_tail = (struct str){ .ptr = at + 1, .len = s.len - head - 1 };
+    *out_head = (struct str){ .ptr = s.ptr, .len = head };
+    return true;
+}
+
+bool str_parse_u64(struct str s, uint64_t max, uint64_t *out_value)
+{
+    uint64_t value = 0;
+    if (s.len == 0)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] < '0' || s.ptr[i] > '9')
+            return false;
+        if (__builtin_mul_overflow(value, 10u, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(s.ptr[i] - '0'), &value))
+            return false;
+    }
+    if (value > max)
+        return false;
+    *out_value = value;
+    return true;
+}
+
+bool str_parse_double(struct str s, double *out_value)
+{
+    char text[64];
+    if (s.len == 0 || s.len >= sizeof(text))
+        return false;
+    for (size_t i = 0; i < s.len; i++) /* no hex, "inf", "nan" or leading space */
+        if (strchr("+-.0123456789eE", s.ptr[i]) == NULL || s.ptr[i] == '\0')
+            return false;
+    memcpy(text, s.ptr, s.len);
+    text[s.len] = '\0';
+    char *end = NULL;
+    double value = strtod(text, &end);
+    if (end != text + s.len || !isfinite(value))
+        return false;
+    *out_value = value;
+    return true;
+}
+
+enum { DISTANCE_MAX_LEN = 64 };
+
+unsigned str_distance(struct str a, struct str b, unsigned cap)
+{
+    unsigned row[DISTANCE_MAX_LEN + 1];
+    if (a.len > DISTANCE_MAX_LEN || b.len > DISTANCE_MAX_LEN)
+        return cap;
+    for (unsigned j = 0; j <= b.len; j++)
+        row[j] = j;
+    for (unsigned i = 1; i <= a.len; i++) {
+        unsigned diagonal = row[0];
+        row[0] = i;
+        for (unsigned j = 1; j <= b.len; j++) {
+            unsigned differs = lower(a.ptr[i - 1]) != lower(b.ptr[j - 1]);
+            unsigned best = diagonal + differs;
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[b.len] < cap ? row[b.len] : cap;
+}
