@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All zones of the server: parsed from RFC 1035 files, compiled for lookup.
+ *
+ * Shape:     one hash table over the full lower-case wire names of all zones; a node per owner
+ *            name and per empty non-terminal. A node knows its zone, its RRsets, its nearest
+ *            enclosing zone cut and whether a wildcard child exists. Steered names of the topology
+ *            are nodes too.
+ * Threads:   built by one thread, then immutable and counted.
+ * Ownership: nodes, RRsets and bytes belong to the set.
+ * Limits:    ZONE_MAX zones, ZONE_FILE_MAX_BYTES a file, ZONE_RECORD_MAX records.
+ * Source:    RFC 1034 section 4.3, RFC 1035 section 5, RFC 2181, RFC 2308, RFC 4592
+ */
+#pragma once
+
+#include "dns/wire/name.h"
+#include "dns/wire/query.h"
+#include "steering/base/diag.h"
+
+enum { ZONE_MAX = 100000, ZONE_RECORD_MAX = 20000000 };
+
+/* One record's data, uncompressed wire form. `name_at`/`name_len` mark the one domain name inside
+ * that may be compressed (NS, CNAME, PTR, MX, SOA's first; RFC 3597 section 4): 0 len = none. */
+struct rdata {
+    const uint8_t *bytes;
+    uint16_t len;
+    uint16_t name_at;
+    uint16_t name_len;
+};
+
+struct rrset {
+    uint16_t type;
+    uint16_t count;
+    uint32_t ttl_s;
+    const struct rdata *rdata;
+    /* The whole set encoded with owner pointer C0 0C (the question's name), ready to copy, when no
+     * rdata holds a compressible name; NULL otherwise. */
+    const uint8_t *encoded;
+    uint32_t encoded_len;
+};
+
+struct zone;
+
+enum { NODE_NOT_STEERED = -1 };
+
+struct zone_node {
+    const uint8_t *name; /* lower-case wire form */
+    uint8_t name_len;
+    uint8_t label_count; /* without root */
+    bool is_wildcard;    /* first label is "*" */
+    bool is_apex;
+    int32_t steered; /* index into the bound topology's names, or NODE_NOT_STEERED */
+    const struct zone *zone;
+    const struct zone_node *cut;      /* nearest delegation at or above (below the apex), or NULL */
+    const struct zone_node *wildcard; /* its "*" child, or NULL */
+    const struct rrset *rrsets;
+    uint16_t rrset_count; /* 0 and not steered: an empty non-terminal */
+};
+
+struct zone {
+    const uint8_t *origin; /* lower-case wire form */
+    uint8_t origin_len;
+    const struct zone_node *apex;
+    uint32_t serial;
+    uint32_t negative_ttl_s; /* min(SOA TTL, SOA MINIMUM) */
+};
+
+struct zone_set;
+struct topology;
+
+struct zone_source {
+    const char *origin; /* "example.com" */
+    const char *file;
+};
+
+/* Parses and validates all files, collecting every problem as FILE:LINE: what a good authoritative
+ * server refuses (no SOA or two, CNAME with other data, CNAME or DNAME at the apex, out-of-zone
+ * owner, different TTLs in a set (warning, smallest wins), missing glue (warning), no NS at the
+ * apex, records below a cut other than glue (warning), unsupported directive, SVCB "mandatory"
+ * naming absent keys). */
+MUST_USE enum err zone_set_load(const struct zone_source *sources, size_t count, struct diag *diag,
+                                struct zone_set **out_zones);
+/* Adds the topology's steered names as nodes. Errors: a name outside every zone or below a zone
+ * cut; static A, AAAA, HTTPS or CNAME at a steered name; a site that is answered by CNAME while the
+ * name is the apex or has other static data. Must be called once, before the set is shared. */
+MUST_USE enum err zone_set_bind(struct zone_set *zones, const char *const *steered_names,
+                                size_t count, struct diag *diag);
+struct zone_set *zone_set_ref(struct zone_set *zones);
+void zone_set_unref(struct zone_set *zones); /* accepts NULL */
+
+size_t zone_set_count(const struct zone_set *zones);
+const struct zone *zone_set_at(const struct zone_set *zones, size_t index);
+size_t zone_set_record_count(const struct zone_set *zones);
+
+/* The search of RFC 1034 section 4.3.2 without following anything. */
+enum zone_match {
+    ZONE_MATCH_NONE,     /* no zone of ours encloses the name */
+    ZONE_MATCH_EXACT,    /* node is the name */
+    ZONE_MATCH_WILDCARD, /* node is the wildcard that covers it */
+    ZONE_MATCH_CUT,      /* at or below a delegation: node is the cut */
+    ZONE_MATCH_DNAME,    /* below a DNAME: node is its owner */
+    ZONE_MATCH_NXDOMAIN, /* node is the closest encloser */
+};
+/* `name` is lower-case wire form. A query for DS at a cut is the parent's (`is_ds`). */
+enum zone_match zone_set_find(const struct zone_set *zones, const uint8_t *name, size_t name_len,
+                              bool is_ds, const struct zone_node **out_node);
+const struct rrset *zone_node_rrset(const struct zone_node *node, uint16_t type);
+/* Addresses for additional data: the node of `name` when it lies in one of our zones (glue
+ * included), else NULL. */
+const struct zone_node *zone_set_find_glue(const struct zone_set *zones, const uint8_t *name,
+                                           size_t name_len);
