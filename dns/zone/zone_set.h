@@ -65,7 +65,6 @@ struct zone {
 };
 
 struct zone_set;
-struct topology;
 
 struct zone_source {
     const char *origin; /* "example.com" */
@@ -79,10 +78,18 @@ struct zone_source {
  * naming absent keys). */
 MUST_USE enum err zone_set_load(const struct zone_source *sources, size_t count, struct diag *diag,
                                 struct zone_set **out_zones);
-/* Adds the topology's steered names as nodes. Errors: a name outside every zone or below a zone
- * cut; static A, AAAA, HTTPS or CNAME at a steered name; a site that is answered by CNAME while the
- * name is the apex or has other static data. Must be called once, before the set is shared. */
-MUST_USE enum err zone_set_bind(struct zone_set *zones, const char *const *steered_names,
+/* A name that steering answers, as the topology declares it. */
+struct zone_steered {
+    const char *name;      /* absolute, lower-case, final dot */
+    bool may_answer_cname; /* some candidate site of its map is answered by CNAME */
+    bool has_https;        /* HTTPS records are made for it */
+};
+
+/* Adds steered names as nodes; node->steered is the index into `names`. Errors: a name outside
+ * every zone or at or below a zone cut; static A, AAAA, CNAME (or HTTPS, when made) at the name;
+ * `may_answer_cname` at an apex or at a name with other static data. Must be called once, before
+ * the set is shared. */
+MUST_USE enum err zone_set_bind(struct zone_set *zones, const struct zone_steered *names,
                                 size_t count, struct diag *diag);
 struct zone_set *zone_set_ref(struct zone_set *zones);
 void zone_set_unref(struct zone_set *zones); /* accepts NULL */
