@@ -45,8 +45,8 @@ LIBS_ldns = $(call pc,libs,libldns)
 # ---- sources, lowest layer first -------------------------------------------------------------
 BASE_SRC := $(addprefix steering/base/,addr.c buf.c cidr.c clock.c diag.c digest.c err.c file.c \
 	hash.c json.c log.c mem.c rng.c str.c suggest.c ulid.c)
-MODEL_SRC := $(addprefix steering/model/,area.c break_glass.c change.c decide.c document.c explain.c \
-	geo.c geo_builder.c location.c site.c snapshot.c succession.c topology.c)
+MODEL_SRC := $(addprefix steering/model/,area.c break_glass.c change.c decide.c document.c \
+	location.c site.c snapshot.c succession.c topology.c)
 LOAD_SRC := $(addprefix config/load/,places.c places_data.c)
 STORE_SRC := $(addprefix steering/store/,)
 RUNTIME_SRC := $(addprefix steering/runtime/,)

@@ -48,11 +48,11 @@ struct area {
 /* The facts about one address that areas are matched against. */
 struct area_subject {
     const struct location *location;
-    uint32_t asn;               /* 0: unknown */
-    const uint16_t *networks;   /* sorted indexes of the networks whose CIDRs contain it */
+    uint32_t asn;             /* 0: unknown */
+    const uint16_t *networks; /* sorted indexes of the networks whose CIDRs contain it */
     size_t network_count;
 };
 
 /* `areas` and `networks` are the topology's arrays, for AREA_AREA and the ASNs of networks. */
-bool area_matches(const struct area *area, const struct area *areas,
-                  const struct network *networks, const struct area_subject *subject);
+bool area_matches(const struct area *area, const struct area *areas, const struct network *networks,
+                  const struct area_subject *subject);

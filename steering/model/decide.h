@@ -10,10 +10,11 @@
 
 /* Which level had the last word, for explain and metrics. */
 enum decision_level {
-    DECISION_BASE,        /* the rule's own order, untouched */
-    DECISION_STEERED,     /* some candidates were taken out by a mode */
-    DECISION_SPARE,       /* all candidates were out: the map's all_down sites */
-    DECISION_NOTHING_LEFT, /* even those were out: base order again, alarm */
+    DECISION_BASE,         /* the rule's own order, untouched */
+    DECISION_STEERED,      /* some candidates were taken out by a mode */
+    DECISION_SPARE,        /* all candidates were out: the map's all_down sites */
+    DECISION_NOTHING_LEFT, /* even those were out, or there are none (ALL_DOWN_BASE): base order
+                              again, alarm */
 };
 
 struct decision {
@@ -27,4 +28,7 @@ struct decision {
  * cut along it; whole cells, all there is today, do not depend on it. */
 struct decision decide(const struct snapshot *snapshot, struct map_id map, struct cell_id cell,
                        uint64_t key);
+/* The key of a client prefix: the ECS prefix as used, else /24 or /56 of the address. */
+uint64_t decide_key(const struct cidr *client);
+/* "base", "steered", "spare" or "nothing-left". */
 const char *decision_level_name(enum decision_level level);

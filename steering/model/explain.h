@@ -9,8 +9,8 @@
 #include "steering/model/decide.h"
 
 struct explain_query {
-    struct str name;       /* a steered name or a map's name */
-    struct addr resolver;  /* who asks */
+    struct str name;      /* a steered name or a map's name */
+    struct addr resolver; /* who asks */
     bool has_ecs;
     struct cidr ecs;
 };

@@ -37,7 +37,7 @@ struct break_glass {
     struct break_glass_order {
         char *site;
         enum mode mode;
-    } *orders;
+    } * orders;
     size_t count;
 };
 /* Text form, one order a line: "evacuate us-east", "drain gru1", "serve eu-west"; '#' starts a

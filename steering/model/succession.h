@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* May this document replace that one? The rule that saves a fleet from a wiped or restored
- * store: same epoch and a greater generation, or an "adopt" record that names the old epoch.
+ * store: same epoch and a greater generation, or an "adopt" record ({"from":EPOCH}) that
+ * names the old epoch.
  * Threads:   any (pure).
  */
 #pragma once

@@ -20,10 +20,10 @@ enum {
     MAP_MAX = 256,
     AREA_MAX = 4096,
     NETWORK_MAX = 4096,
-    RULE_MAX = 1024,       /* per map */
+    RULE_MAX = 1024, /* per map */
     NAME_MAX_COUNT = 100000,
-    CANDIDATE_MAX = 16,    /* ordered sites of one cell; the rest could never be reached */
-    ANSWER_SITES_MAX = 8,  /* `answers: N` */
+    CANDIDATE_MAX = 16,   /* ordered sites of one cell; the rest could never be reached */
+    ANSWER_SITES_MAX = 8, /* `answers: N` */
 };
 
 struct map_id {
@@ -31,10 +31,10 @@ struct map_id {
 };
 
 struct rule {
-    char *label;    /* what the file wrote behind `from`, or "any" */
-    uint32_t area;  /* index into topology->areas */
-    uint32_t line;  /* in the topology file, for explain */
-    bool is_nearest; /* order `sites` by distance from the client; else as listed */
+    char *label;            /* what the file wrote behind `from`, or "any" */
+    uint32_t area;          /* index into topology->areas */
+    uint32_t line;          /* in the topology file, for explain */
+    bool is_nearest;        /* order `sites` by distance from the client; else as listed */
     uint16_t nearest_count; /* keep that many of the ordered sites; 0 = all */
     struct site_id *sites;  /* candidates: the list, or the pool for nearest */
     size_t site_count;
@@ -65,7 +65,7 @@ struct steered_name {
     uint32_t ttl_s;
     uint32_t ttl_moving_s; /* while steering changes what the client's cell gets */
     bool uses_ecs;
-    char *https_alpn; /* comma list such as "h2,http/1.1"; NULL: no HTTPS records */
+    char *https_alpn;    /* comma list such as "h2,http/1.1"; NULL: no HTTPS records */
     uint16_t https_port; /* 0: the default port, no port parameter */
 };
 
