@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reload: validate, compile, swap; a failure keeps everything and says all that is wrong."""
+
+import json
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from fleet import BUILD, DEADLINE_S, TOPOLOGY, ZONE, make_query, wait_for
+
+CLIENT = "203.0.113.0/24"
+
+
+def reload(server):
+    return server.request("POST", "/reload")
+
+
+def test_reload_takes_new_zones_and_topology(fleet, server):
+    fleet.write("example.com.zone", ZONE + "fresh IN A 192.0.2.99\n")
+    fleet.write("topology.yaml", TOPOLOGY.replace("192.0.2.1,", "192.0.2.11,"))
+    status, body = reload(server)
+    assert status == 200, body
+    assert server.addresses("fresh.example.com") == ["192.0.2.99"]
+    assert server.addresses("api.example.com", ecs=CLIENT) == ["192.0.2.11"]
+
+
+def test_sighup_reloads(fleet, server):
+    fleet.write("example.com.zone", ZONE + "fresh IN A 192.0.2.99\n")
+    server.signal(signal.SIGHUP)
+    wait_for("the new record", lambda: server.addresses("fresh.example.com") == ["192.0.2.99"])
+
+
+def test_failed_reload_keeps_the_old_data_and_reports_everything(fleet, server):
+    fleet.write("example.com.zone", ZONE + "bad IN A 999.1.1.1\nalso IN BOGUS x\n")
+    fleet.write("topology.yaml", TOPOLOGY.replace("capacity: 1000", "capcity: 1000").replace(
+        "from: europe", "from: eurpoe"))
+    status, body = reload(server)
+    assert status == 422
+    assert body.count("capcity") >= 1 and "capacity" in body and "europe" in body
+    assert "topology.yaml:3:" in body
+    assert server.addresses("api.example.com", ecs=CLIENT) == ["192.0.2.1"]
+    fleet.write("topology.yaml", TOPOLOGY)
+    status, body = reload(server)
+    assert status == 422 and "example.com.zone" in body and "999.1.1.1" in body
+    fleet.write("example.com.zone", ZONE)
+    assert reload(server)[0] == 200
+
+
+def test_steering_survives_a_reload(fleet, server):
+    fleet.evacuate("us-east")
+    assert reload(server)[0] == 200
+    assert server.addresses("api.example.com", ecs=CLIENT) == ["192.0.2.2"]
+
+
+def test_counters_survive_a_reload(fleet, server):
+    def count():
+        return server.metric_sum("steer_dns_answers", 'site="us-east"')
+
+    for _ in range(10):
+        server.ask("api.example.com", ecs=CLIENT)
+    before = count()
+    assert before >= 10
+    assert reload(server)[0] == 200
+    assert count() >= before
+
+
+def test_no_query_is_lost_while_reloading(fleet, server):
+    lost, done = [], threading.Event()
+
+    def ask_on():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(DEADLINE_S)
+            sock.connect((server.address, server.port))
+            payload = make_query("api.example.com").to_wire()
+            while not done.is_set():
+                sock.send(payload)
+                try:
+                    sock.recv(4096)
+                except socket.timeout:
+                    lost.append(1)
+
+    thread = threading.Thread(target=ask_on)
+    thread.start()
+    try:
+        for _ in range(5):
+            assert reload(server)[0] == 200
+    finally:
+        done.set()
+        thread.join()
+    assert not lost
+
+
+@pytest.mark.parametrize(
+    "file, text, expected",
+    [
+        ("topology.yaml", "regions: {", "topology.yaml:"),
+        ("topology.yaml", TOPOLOGY.replace("to: nearest 3", "to: nearest").replace("map: api", "map: apo", 1), "api"),
+        ("topology.yaml", TOPOLOGY.replace("continents: [EU]", "continents: [EX]"), "EU"),
+        ("topology.yaml", TOPOLOGY.replace("203.0.113.0/24", "203.0.113.7/24"), "203.0.113.0/24"),
+        ("topology.yaml", TOPOLOGY + "  www.example.org: { map: api }\n", "www.example.org"),
+        ("example.com.zone", ZONE + "api IN A 192.0.2.9\n", "api.example.com"),
+        ("example.com.zone", ZONE + "@ IN CNAME www\n", "CNAME"),
+        ("example.com.zone", ZONE.replace("hostmaster (", "hostmaster "), "example.com.zone:"),
+        ("example.com.zone", "", "SOA"),
+    ],
+)
+def test_check_finds_it_before_the_server_does(fleet, file, text, expected):
+    config = fleet.config("dns-1")
+    assert fleet.steer("check", str(config)).code == 0
+    fleet.write(file, text)
+    result = fleet.steer("check", str(config), check=2)
+    assert expected in result.out + result.err
+    process = subprocess.run([BUILD / "steer-dns", "-c", config], capture_output=True, text=True,
+                             timeout=DEADLINE_S)
+    assert process.returncode == 1 and expected in process.stderr
+
+
+def test_status_names_generation_topology_and_workers(fleet, server):
+    status = server.status()
+    assert status["topology"].startswith("sha256:")
+    assert json.dumps(status)
+    assert status["workers"] == 2
