@@ -1,30 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 # One explicit, non-recursive Makefile. The lists below are the inventory of the project.
 #   make            build/release/steer, build/release/steer-dns
-#   make test       everything that CI runs; BUILD=asan|tsan|tiny|release for one flavour
+#   make test       everything that CI runs; BUILD=release|asan|tsan|tiny for one flavour
 #   make help       the other targets
+# Variables: BUILD, JOBS=N, V=1 (show commands), PREFIX, DESTDIR, EXTRA_CFLAGS, EXTRA_LDFLAGS.
 
 BUILD ?= release
 B := build/$(BUILD)
 PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION := 0.1.0
+# Debian's, because pytest and dnspython are Debian packages; not the first python3 in PATH.
 PYTHON ?= /usr/bin/python3
+JOBS ?= $(shell nproc)
 
 # ---- flavours --------------------------------------------------------------------------------
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	-Wvla -Wformat=2 -Wundef -Wcast-qual -Wswitch-enum -Werror
 CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 CFLAGS_tiny := -O1 -g -DSTEER_TINY
+CFLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all
 LDFLAGS_release := -Wl,-z,relro,-z,now
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_tiny :=
+LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
 ifeq ($(CFLAGS_$(BUILD)),)
-$(error BUILD=$(BUILD) is unknown; use release, asan, tsan or tiny)
+$(error BUILD=$(BUILD) is unknown; use release, asan, tsan, tiny or fuzz)
+endif
+ifeq ($(BUILD),fuzz)
+CC := clang
 endif
 
 pc = $(shell pkg-config --$(1) $(2) 2>/dev/null)
@@ -35,23 +46,26 @@ ifeq ($(filter clean help install-deps,$(MAKECMDGOALS)),)
 CFLAGS += $(call pc,cflags,$(PKGS))
 endif
 LDFLAGS := -pthread $(LDFLAGS_$(BUILD)) $(EXTRA_LDFLAGS)
-# What each layer pulls in from outside.
-LIBS_base = $(call pc,libs,jansson libcrypto) -lm
-LIBS_load = $(call pc,libs,yaml-0.1 libmaxminddb libldns)
-LIBS_store = $(call pc,libs,libcurl)
-LIBS_runtime = $(call pc,libs,libuv libmicrohttpd)
-LIBS_ldns = $(call pc,libs,libldns)
+# What each layer pulls in from outside. pkg-config is asked at the first use, and only then.
+once = $(eval $(1) := $(2))$($(1))
+LIBS_base = $(call once,LIBS_base,$(call pc,libs,jansson libcrypto) -lm)
+LIBS_load = $(call once,LIBS_load,$(call pc,libs,yaml-0.1 libmaxminddb libldns))
+LIBS_store = $(call once,LIBS_store,$(call pc,libs,libcurl))
+LIBS_runtime = $(call once,LIBS_runtime,$(call pc,libs,libuv libmicrohttpd))
+LIBS_ldns = $(call once,LIBS_ldns,$(call pc,libs,libldns))
 
 # ---- sources, lowest layer first -------------------------------------------------------------
 BASE_SRC := $(addprefix steering/base/,addr.c buf.c cidr.c clock.c diag.c digest.c err.c file.c \
 	hash.c json.c log.c mem.c rng.c str.c suggest.c ulid.c)
-MODEL_SRC := $(addprefix steering/model/,area.c break_glass.c change.c decide.c document.c \
-	location.c site.c snapshot.c succession.c topology.c)
+MODEL_SRC := $(addprefix steering/model/,area.c break_glass.c change.c decide.c document.c geo.c \
+	geo_builder.c geo_class.c geo_compile.c geo_table.c intern.c location.c prefix_trie.c site.c \
+	snapshot.c succession.c topology.c)
 LOAD_SRC := $(addprefix config/load/,places.c places_data.c)
-STORE_SRC := $(addprefix steering/store/,)
+STORE_SRC := $(addprefix steering/store/,apply.c dir.c dir_cas.c dir_copy.c dir_log.c dir_presence.c \
+	dir_swap.c last_good.c presence.c store.c)
 RUNTIME_SRC := $(addprefix steering/runtime/,)
 CTL_SRC := $(addprefix steering/ctl/,)
-WIRE_SRC := $(addprefix dns/wire/,)
+WIRE_SRC := $(addprefix dns/wire/,name.c query.c)
 ZONE_SRC := $(addprefix dns/zone/,)
 ANSWER_SRC := $(addprefix dns/answer/,)
 SERVER_SRC := $(addprefix dns/server/,)
@@ -93,7 +107,7 @@ LINK_server = $(LIBS_load) $(LINK_runtime)
 
 PROGRAMS := $(B)/steer $(B)/steer-dns
 .PHONY: all
-all: $(PROGRAMS)
+all: $(PROGRAMS) ## (default) build/$(BUILD)/steer and steer-dns
 
 $(B)/steer: $(B)/steering/ctl/main.o $(STACK_ctl)
 	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_ctl)
@@ -107,7 +121,7 @@ TESTS_load := $(addprefix tests/unit/config/load/,places_test.c)
 TESTS_store := $(addprefix tests/unit/steering/store/,)
 TESTS_runtime := $(addprefix tests/unit/steering/runtime/,)
 TESTS_ctl := $(addprefix tests/unit/steering/ctl/,)
-TESTS_wire := $(addprefix tests/unit/dns/wire/,)
+TESTS_wire := $(addprefix tests/unit/dns/wire/,name_test.c query_test.c)
 TESTS_zone := $(addprefix tests/unit/dns/zone/,)
 TESTS_answer := $(addprefix tests/unit/dns/answer/,)
 TESTS_server := $(addprefix tests/unit/dns/server/,)
@@ -115,7 +129,7 @@ TESTS_server := $(addprefix tests/unit/dns/server/,)
 FUZZ_base :=
 FUZZ_model := $(addprefix tests/fuzz/,)
 FUZZ_load := $(addprefix tests/fuzz/,)
-FUZZ_wire := $(addprefix tests/fuzz/,)
+FUZZ_wire := $(addprefix tests/fuzz/,query_fuzz.c)
 FUZZ_zone := $(addprefix tests/fuzz/,)
 FUZZ_answer := $(addprefix tests/fuzz/,)
 
@@ -123,6 +137,8 @@ TEST_LAYERS := base model load store runtime ctl wire zone answer server
 FUZZ_LAYERS := base model load wire zone answer
 UNIT_BINS :=
 FUZZ_BINS :=
+# In the fuzz flavour libFuzzer brings main(); in the others a runner over the corpus does.
+FUZZ_MAIN := $(if $(filter-out fuzz,$(BUILD)),$(B)/tests/fuzz/corpus_main.o)
 define test_layer
 UNIT_BINS += $$(patsubst %.c,$(B)/%,$$(TESTS_$(1)))
 $$(patsubst %.c,$(B)/%,$$(TESTS_$(1))): $(B)/%: $(B)/%.o $$(STACK_$(1))
@@ -130,7 +146,7 @@ $$(patsubst %.c,$(B)/%,$$(TESTS_$(1))): $(B)/%: $(B)/%.o $$(STACK_$(1))
 endef
 define fuzz_layer
 FUZZ_BINS += $$(patsubst %.c,$(B)/%,$$(FUZZ_$(1)))
-$$(patsubst %.c,$(B)/%,$$(FUZZ_$(1))): $(B)/%: $(B)/%.o $(B)/tests/fuzz/corpus_main.o $$(STACK_$(1))
+$$(patsubst %.c,$(B)/%,$$(FUZZ_$(1))): $(B)/%: $(B)/%.o $(FUZZ_MAIN) $$(STACK_$(1))
 	$$(Q)$$(SAY) LD $$@ && $$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LINK_$(1))
 endef
 $(foreach layer,$(TEST_LAYERS),$(eval $(call test_layer,$(layer))))
@@ -155,15 +171,98 @@ $(B)/%.a:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 # ---- test targets ----------------------------------------------------------------------------
-.PHONY: unit fuzz-corpus clean help
-unit: $(UNIT_BINS)
-	$(Q)tools/run-unit $(UNIT_BINS)
-# One test binary: make unit-one T=tests/unit/steering/base/str_test
-.PHONY: unit-one
-unit-one: $(B)/$(T)
-	$(Q)$(B)/$(T)
-fuzz-corpus: $(FUZZ_BINS)
-	$(Q)for bin in $(FUZZ_BINS); do $$bin tests/fuzz/corpus/$$(basename $$bin) || exit 1; done
+# Sub-makes use all cores unless the caller said -j.
+PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+SUBMAKE = $(MAKE) --no-print-directory BUILD=$(BUILD)
+# A finding ends the process with a status of its own, which no test takes for a normal exit.
+export ASAN_OPTIONS ?= halt_on_error=1:exitcode=99:detect_stack_use_after_return=1:strict_string_checks=1
+export UBSAN_OPTIONS ?= halt_on_error=1:print_stacktrace=1:exitcode=99
+export TSAN_OPTIONS ?= halt_on_error=1:exitcode=66:second_deadlock_stack=1
+export STEER_BUILD_DIR := $(B)
+export JOBS
 
-clean:
+FLAVOURS := release asan tsan tiny
+ifeq ($(origin BUILD),command line)
+TEST_STEPS := $(BUILD)
+else
+TEST_STEPS := lint $(FLAVOURS)
+endif
+.PHONY: test unit-bins fuzz-bins unit unit-one fuzz-corpus fuzz integration bench demo
+# Both named in one command with -j: lint first, so that it is not run twice at the same time.
+test: | $(filter lint,$(MAKECMDGOALS)) ## lint, then every suite in every flavour; BUILD=x for one
+	$(Q)tools/run-tests $(TEST_STEPS)
+unit-bins: $(UNIT_BINS)
+fuzz-bins: $(FUZZ_BINS)
+unit: ## the unit tests of one flavour
+	$(Q)$(SUBMAKE) $(PARALLEL) unit-bins
+	$(Q)tools/run-unit $(UNIT_BINS)
+unit-one: $(B)/$(T) ## one test binary: T=tests/unit/steering/base/str_test
+	$(Q)$(B)/$(T)
+fuzz-corpus: ## every fuzz target over its stored corpus, without libFuzzer
+	$(Q)$(SUBMAKE) $(PARALLEL) fuzz-bins
+	$(Q)tools/run-fuzz corpus $(FUZZ_BINS)
+MINUTES ?= 1
+TARGET ?=
+fuzz: ## libFuzzer, MINUTES=1 for each target; TARGET=<unit>_fuzz for one
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) BUILD=fuzz fuzz-bins
+	$(Q)tools/run-fuzz minutes $(MINUTES) '$(TARGET)' $(patsubst $(B)/%,build/fuzz/%,$(FUZZ_BINS))
+
+TEST_SECONDS_EACH := 120
+integration: ## pytest against the programs of one flavour; PYTEST_ARGS='-k ecs'
+	$(Q)$(SUBMAKE) $(PARALLEL) all
+	$(Q)if find tests/integration -name 'test_*.py' 2>/dev/null | grep -q .; then \
+		PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -p no:cacheprovider \
+			--timeout=$(TEST_SECONDS_EACH) tests/integration $(PYTEST_ARGS); \
+	else echo '0 passed, 0 failed, 0 skipped'; fi
+bench: ## compares speed and memory with the peers, as ratios
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) BUILD=release all
+	$(Q)tests/bench/run
+demo: ## two servers on loopback: resolve, evacuate, restore
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) BUILD=release all
+	$(Q)tools/demo
+
+# ---- lint ------------------------------------------------------------------------------------
+# One stamp for each file that passed, so that a second run looks at what changed only.
+SOURCES := $(filter %.c,$(foreach layer,BASE MODEL LOAD STORE RUNTIME CTL WIRE ZONE ANSWER SERVER, \
+	$($(layer)_SRC))) steering/ctl/main.c dns/main.c tests/fuzz/corpus_main.c \
+	$(foreach layer,$(TEST_LAYERS),$(TESTS_$(layer))) $(foreach layer,$(FUZZ_LAYERS),$(FUZZ_$(layer)))
+LINT_FILES := $(filter %.c,$(SOURCES)) $(shell find steering config dns pop tests -name '*.h' 2>/dev/null)
+.PHONY: lint lint-files lint-tree check-layers format
+lint: ## format, clang-tidy, cppcheck, gcc -fanalyzer, sizes, layers, scripts, manuals
+	$(Q)$(SUBMAKE) $(PARALLEL) lint-files lint-tree
+lint-files: $(LINT_FILES:%=build/lint/%.ok)
+lint-tree:
+	$(Q)tools/lint-tree $(SOURCES)
+build/lint/%.ok: % .clang-format .clang-tidy tools/lint-file
+	$(Q)mkdir -p $(@D) && $(SAY) LINT $< && tools/lint-file $< $@ $(CFLAGS) && touch $@
+check-layers: ## who includes whom
+	$(Q)tools/check-layers
+format: ## clang-format in place
+	$(Q)clang-format -i $(filter-out %_data.c,$(LINT_FILES))
+-include $(shell find build/lint -name '*.d' 2>/dev/null)
+
+# ---- install ---------------------------------------------------------------------------------
+MAN_PAGES := $(wildcard steering/ctl/steer.1 dns/steer-dns.8 config/load/steer.yaml.5)
+COMPLETION := $(wildcard steering/ctl/steer.bash)
+EXAMPLES := $(wildcard config/examples/*)
+GEO_LICENCE := $(wildcard config/geo/LICENSE config/geo/README.md)
+SHARE := $(DESTDIR)$(PREFIX)/share
+.PHONY: install clean help
+install: all ## programs, manuals, completion, examples; PREFIX=/usr/local DESTDIR=
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	for page in $(MAN_PAGES); do \
+		install -D -m 644 $$page $(SHARE)/man/man$${page##*.}/$$(basename $$page) || exit 1; done
+	for file in $(COMPLETION); do \
+		install -D -m 644 $$file $(SHARE)/bash-completion/completions/steer || exit 1; done
+	install -D -m 644 LICENSE $(SHARE)/doc/steer/LICENSE
+	for file in $(EXAMPLES); do \
+		install -D -m 644 $$file $(SHARE)/doc/steer/examples/$$(basename $$file) || exit 1; done
+	for file in $(GEO_LICENCE); do \
+		install -D -m 644 $$file $(SHARE)/doc/steer/geo/$$(basename $$file) || exit 1; done
+
+clean: ## removes build/
 	rm -rf build
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/  make \1:\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		sed 's/$$(BUILD)/$(BUILD)/' | awk -F: '{ printf "%-20s %s\n", $$1, $$2 }'

@@ -27,6 +27,11 @@ struct geo_builder *geo_builder_new(void);
 void geo_builder_free(struct geo_builder *builder);
 void geo_builder_add_location(struct geo_builder *builder, const struct cidr *net,
                               const struct location *location);
+/* The same in two steps, for databases that share one record among many prefixes: `number` is
+ * what geo_builder_number_location said. */
+uint32_t geo_builder_number_location(struct geo_builder *builder, const struct location *location);
+void geo_builder_add_numbered(struct geo_builder *builder, const struct cidr *net, uint32_t number);
+/* Prefixes in ascending order are fastest. */
 void geo_builder_add_asn(struct geo_builder *builder, const struct cidr *net, uint32_t asn);
 
 /* All clients that a map treats alike: same rule, same ordered candidates. */
@@ -65,6 +70,7 @@ const struct cell *geo_cell_at(const struct geo *geo, struct map_id map, struct 
 /* True when the whole address space of the map is one cell: its answers have scope 0. */
 bool geo_is_uniform(const struct geo *geo, struct map_id map);
 struct geo_stats {
-    size_t class_count, leaf_count, location_count, memory_bytes;
+    size_t class_count, leaf_count, location_count;
+    size_t memory_bytes; /* of the compiled result */
 };
 struct geo_stats geo_stats(const struct geo *geo);

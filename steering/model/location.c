@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "steering/model/location.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "steering/base/hash.h"
@@ -18,7 +19,7 @@ struct location location_canonical(const struct location *location)
     copy_code(plain.continent, location->continent, sizeof(plain.continent));
     copy_code(plain.country, location->country, sizeof(plain.country));
     copy_code(plain.subdivision, location->subdivision, sizeof(plain.subdivision));
-    if (location->has_coordinates) {
+    if (location->has_coordinates && isfinite(location->lat_deg) && isfinite(location->lon_deg)) {
         plain.has_coordinates = true;
         plain.lat_deg = location->lat_deg + 0.0f; /* -0 becomes 0 */
         plain.lon_deg = location->lon_deg + 0.0f;

@@ -18,8 +18,8 @@ struct location {
     float lat_deg, lon_deg;
 };
 
-/* The same facts with nothing behind the NULs, without coordinates that do not count and with
- * zero padding: equal locations have equal bytes. */
+/* The same facts with nothing behind the NULs, without coordinates that do not count (not
+ * stated, not finite) and with zero padding: equal locations have equal bytes. */
 struct location location_canonical(const struct location *location);
 bool location_eq(const struct location *a, const struct location *b);
 uint64_t location_hash(const struct location *location);
