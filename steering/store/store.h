@@ -26,7 +26,7 @@ struct store;
 /* `where` is a folder, or "dir:FOLDER". Nothing is created, the folder need not exist yet.
  * ERR_INVALID: a scheme that this program does not know. */
 MUST_USE enum err store_open(const char *where, struct diag *diag, struct store **out_store);
-void store_close(struct store *store);               /* accepts NULL */
+void store_close(struct store *store);              /* accepts NULL */
 const char *store_where(const struct store *store); /* for messages */
 
 /* The text of the document, whatever it is; `out_text` is cleared first and holds at most its
@@ -35,8 +35,7 @@ const char *store_where(const struct store *store); /* for messages */
 MUST_USE enum err store_get_text(struct store *store, struct diag *diag, struct buf *out_text);
 /* The document, parsed; owned by the caller. As store_get_text, and ERR_CORRUPT: empty or
  * garbage; ERR_INVALID: sound, but nothing that this program could carry out. */
-MUST_USE enum err store_get(struct store *store, struct diag *diag,
-                            struct document **out_document);
+MUST_USE enum err store_get(struct store *store, struct diag *diag, struct document **out_document);
 
 /* Who does what; everything is borrowed. */
 struct store_audit {
