@@ -57,9 +57,9 @@ LIBS_ldns = $(call once,LIBS_ldns,$(call pc,libs,libldns))
 # ---- sources, lowest layer first -------------------------------------------------------------
 BASE_SRC := $(addprefix steering/base/,addr.c buf.c cidr.c clock.c diag.c digest.c err.c file.c \
 	hash.c json.c log.c mem.c rng.c str.c suggest.c ulid.c)
-MODEL_SRC := $(addprefix steering/model/,area.c break_glass.c change.c decide.c document.c geo.c \
-	geo_builder.c geo_class.c geo_compile.c geo_table.c intern.c location.c prefix_trie.c site.c \
-	snapshot.c succession.c topology.c)
+MODEL_SRC := $(addprefix steering/model/,area.c break_glass.c change.c decide.c document.c \
+	explain.c geo.c geo_builder.c geo_class.c geo_compile.c geo_table.c intern.c location.c \
+	prefix_trie.c site.c snapshot.c succession.c topology.c)
 LOAD_SRC := $(addprefix config/load/,places.c places_data.c)
 STORE_SRC := $(addprefix steering/store/,apply.c dir.c dir_cas.c dir_copy.c dir_log.c dir_presence.c \
 	dir_swap.c last_good.c presence.c store.c)

@@ -15,10 +15,15 @@ struct explain_query {
     struct cidr ecs;
 };
 
-/* `*out_json`: {"name","map","client" (the prefix that decided),"scope","special",
- * "rule":{"index","from","line"},"cell":{"id","candidates":[…]},
- * "sites":[{"name","kind","mode","source","chosen":true,"addresses":[…]}…],
- * "level","moving","ttl","gen","epoch"}; owned by the caller.
+/* `*out_json`: {"name" (absent when a map was asked for), "map",
+ * "client" (the prefix that decided), "client_from" ("ecs" or "resolver"),
+ * "scope" (address bits that decided; 0 when all clients of the map are alike),
+ * "special" (the ECS prefix, or without one the resolver, is special-purpose space),
+ * "rule":{"index","from","line"},"cell":{"id","candidates":[...]},
+ * "sites":[{"name","kind","mode","source","chosen":true,"addresses":[...],
+ *           and when stated "cname","who","why"}...],
+ * "answer":[names of the chosen sites],"level","moving","ttl" (absent for a map),"gen","epoch"};
+ * owned by the caller.
  * ERR_UNKNOWN with a suggestion in `diag` for a name that is not steered. */
 MUST_USE enum err explain(const struct snapshot *snapshot, const struct explain_query *query,
                           struct diag *diag, json_t **out_json);
