@@ -63,7 +63,8 @@ MODEL_SRC := $(addprefix steering/model/,area.c break_glass.c change.c decide.c 
 LOAD_SRC := $(addprefix config/load/,places.c places_data.c)
 STORE_SRC := $(addprefix steering/store/,apply.c dir.c dir_cas.c dir_copy.c dir_log.c dir_presence.c \
 	dir_swap.c last_good.c presence.c store.c)
-RUNTIME_SRC := $(addprefix steering/runtime/,)
+RUNTIME_SRC := $(addprefix steering/runtime/,admin.c admin_socket.c break_glass_file.c grace.c \
+	histogram.c metrics.c notify.c privileges.c publisher.c signals.c steering.c thread.c)
 CTL_SRC := $(addprefix steering/ctl/,)
 WIRE_SRC := $(addprefix dns/wire/,name.c query.c)
 ZONE_SRC := $(addprefix dns/zone/,)
@@ -107,7 +108,7 @@ LINK_server = $(LIBS_load) $(LINK_runtime)
 
 PROGRAMS := $(B)/steer $(B)/steer-dns
 .PHONY: all
-all: $(PROGRAMS) ## (default) build/$(BUILD)/steer and steer-dns
+all: $(PROGRAMS) ## the programs, in build/release or build/BUILD; the default
 
 $(B)/steer: $(B)/steering/ctl/main.o $(STACK_ctl)
 	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_ctl)
@@ -118,7 +119,7 @@ $(B)/steer-dns: $(B)/dns/main.o $(STACK_server)
 TESTS_base := $(addprefix tests/unit/steering/base/,)
 TESTS_model := $(addprefix tests/unit/steering/model/,)
 TESTS_load := $(addprefix tests/unit/config/load/,places_test.c)
-TESTS_store := $(addprefix tests/unit/steering/store/,)
+TESTS_store := $(addprefix tests/unit/steering/store/,dir_test.c)
 TESTS_runtime := $(addprefix tests/unit/steering/runtime/,)
 TESTS_ctl := $(addprefix tests/unit/steering/ctl/,)
 TESTS_wire := $(addprefix tests/unit/dns/wire/,name_test.c query_test.c)
@@ -264,5 +265,5 @@ install: all ## programs, manuals, completion, examples; PREFIX=/usr/local DESTD
 clean: ## removes build/
 	rm -rf build
 help: ## this list
-	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/  make \1:\2/p' $(firstword $(MAKEFILE_LIST)) | \
-		sed 's/$$(BUILD)/$(BUILD)/' | awk -F: '{ printf "%-20s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/\1 \2/p' $(firstword $(MAKEFILE_LIST)) | \
+		while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
