@@ -28,7 +28,7 @@ static inline unsigned addr_max_bits(const struct addr *addr)
 /* Bit `at` from the most significant; `at` < addr_max_bits. */
 static inline unsigned addr_bit(const struct addr *addr, unsigned at)
 {
-    return (addr->bytes[at / 8] >> (7 - at % 8)) & 1u;
+    return (unsigned)addr->bytes[at / 8] >> (7 - at % 8) & 1u;
 }
 static inline uint32_t addr_v4_u32(const struct addr *addr)
 {
