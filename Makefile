@@ -117,11 +117,12 @@ $(B)/steer-dns: $(B)/dns/main.o $(STACK_server)
 
 # ---- unit tests: tests/unit mirrors the tree; each links its layer and those below ------------
 TESTS_base := $(addprefix tests/unit/steering/base/,)
-TESTS_model := $(addprefix tests/unit/steering/model/,)
+TESTS_model := $(addprefix tests/unit/steering/model/,geo_scope_test.c)
 TESTS_load := $(addprefix tests/unit/config/load/,places_test.c)
 TESTS_store := $(addprefix tests/unit/steering/store/,apply_test.c dir_crash_test.c dir_race_test.c dir_test.c \
 	last_good_test.c presence_test.c)
-TESTS_runtime := $(addprefix tests/unit/steering/runtime/,)
+TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c metrics_test.c \
+	publisher_test.c)
 TESTS_ctl := $(addprefix tests/unit/steering/ctl/,)
 TESTS_wire := $(addprefix tests/unit/dns/wire/,name_test.c query_test.c)
 TESTS_zone := $(addprefix tests/unit/dns/zone/,)

@@ -25,5 +25,6 @@ bool name_eq_nocase(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_l
  * name_parse returns the length in octets, 0 when malformed. */
 size_t name_parse(struct str text, uint8_t out_wire[NAME_MAX_BYTES]);
 const char *name_format(const uint8_t *wire, char out_text[NAME_TEXT_MAX]);
-/* Labels without the root; `out_offsets[i]` = where label i starts, out_offsets[count] = the root. */
+/* Labels without the root; `out_offsets[i]` = where label i starts, out_offsets[count] = the root.
+ */
 unsigned name_labels(const uint8_t *wire, uint8_t out_offsets[NAME_MAX_LABELS]);

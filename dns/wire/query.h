@@ -33,10 +33,26 @@ enum rcode {
 };
 
 enum rr_type {
-    TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_SOA = 6, TYPE_PTR = 12, TYPE_HINFO = 13,
-    TYPE_MX = 15, TYPE_TXT = 16, TYPE_AAAA = 28, TYPE_SRV = 33, TYPE_DNAME = 39, TYPE_OPT = 41,
-    TYPE_DS = 43, TYPE_RRSIG = 46, TYPE_NSEC = 47, TYPE_SVCB = 64, TYPE_HTTPS = 65,
-    TYPE_IXFR = 251, TYPE_AXFR = 252, TYPE_ANY = 255,
+    TYPE_A = 1,
+    TYPE_NS = 2,
+    TYPE_CNAME = 5,
+    TYPE_SOA = 6,
+    TYPE_PTR = 12,
+    TYPE_HINFO = 13,
+    TYPE_MX = 15,
+    TYPE_TXT = 16,
+    TYPE_AAAA = 28,
+    TYPE_SRV = 33,
+    TYPE_DNAME = 39,
+    TYPE_OPT = 41,
+    TYPE_DS = 43,
+    TYPE_RRSIG = 46,
+    TYPE_NSEC = 47,
+    TYPE_SVCB = 64,
+    TYPE_HTTPS = 65,
+    TYPE_IXFR = 251,
+    TYPE_AXFR = 252,
+    TYPE_ANY = 255,
 };
 enum rr_class { CLASS_IN = 1, CLASS_CH = 3, CLASS_ANY = 255 };
 

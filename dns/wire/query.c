@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/wire/query.h"
+
+#include <string.h>
+
+#include "dns/wire/octets.h"
+
+enum {
+    FLAG_QR = 0x80, /* of octet 2 */
+    FLAG_RD = 0x01,
+    FLAG_CD = 0x10, /* of octet 3 */
+    EDNS_FLAG_DO = 0x8000,
+    RR_FIXED_BYTES = 10, /* type, class, TTL, RDLENGTH */
+    OPTION_HEADER_BYTES = 4,
+    OPTION_NSID = 3,
+    OPTION_ECS = 8,
+    OPTION_KEEPALIVE = 11,
+    ECS_HEADER_BYTES = 4,
+    ECS_FAMILY_NONE = 0,
+    ECS_FAMILY_V4 = 1,
+    ECS_FAMILY_V6 = 2,
+    QUESTION_FIXED_BYTES = 4,
+};
+
+/* A record's owner may end in a pointer; it is stepped over, never followed. 0: malformed. */
+static size_t skip_owner(const uint8_t *message, size_t at, size_t len)
+{
+    size_t start = at;
+    while (at < len && at - start < NAME_MAX_BYTES) {
+        uint8_t label = message[at];
+        if (label == 0)
+            return at + 1;
+        if (label >= 0xC0) {
+            bool is_backward = at + 1 < len && (octets_u16(message + at) & 0x3FFFu) < at;
+            return is_backward ? at + 2 : 0;
+        }
+        if (label > 63)
+            return 0;
+        at += 1u + label;
+    }
+    return 0;
+}
+
+/* RFC 7871 section 6: exactly the octets that SOURCE needs, no bit set beyond it, SCOPE 0. */
+static bool parse_ecs(const uint8_t *data, size_t len, struct ecs *out_ecs)
+{
+    if (out_ecs->is_present || len < ECS_HEADER_BYTES || data[3] != 0)
+        return false;
+    uint16_t family = octets_u16(data);
+    uint8_t source_bits = data[2];
+    size_t address_bytes = len - ECS_HEADER_BYTES;
+    /* dig and getdns say "do not use my address" so; RFC 7871 does not know family 0. */
+    if (family == ECS_FAMILY_NONE) {
+        if (source_bits != 0 || address_bytes != 0)
+            return false;
+        *out_ecs = (struct ecs){ .is_present = true, .is_family_zero = true };
+        return true;
+    }
+    if (family != ECS_FAMILY_V4 && family != ECS_FAMILY_V6)
+        return false;
+    size_t max_bits = family == ECS_FAMILY_V4 ? 32 : 128;
+    if (source_bits > max_bits || address_bytes != (source_bits + 7u) / 8u)
+        return false;
+    const uint8_t *address = data + ECS_HEADER_BYTES;
+    if (source_bits % 8 != 0 && (address[address_bytes - 1] & (0xFFu >> source_bits % 8)) != 0)
+        return false;
+    out_ecs->is_present = true;
+    out_ecs->prefix = (struct cidr){
+        .addr = { .family = family == ECS_FAMILY_V4 ? ADDR_V4 : ADDR_V6 },
+        .bits = source_bits,
+    };
+    for (size_t i = 0; i < address_bytes; i++)
+        out_ecs->prefix.addr.bytes[i] = address[i];
+    return true;
+}
+
+static bool parse_options(const uint8_t *data, size_t len, struct edns *out_edns)
+{
+    size_t at = 0;
+    while (at < len) {
+        if (len - at < OPTION_HEADER_BYTES)
+            return false;
+        uint16_t code = octets_u16(data + at);
+        size_t option_len = octets_u16(data + at + 2);
+        at += OPTION_HEADER_BYTES;
+        if (option_len > len - at)
+            return false;
+        if (code == OPTION_ECS) {
+            if (!parse_ecs(data + at, option_len, &out_edns->ecs))
+                return false;
+        } else if (code == OPTION_NSID) {
+            out_edns->wants_nsid = true;
+        } else if (code == OPTION_KEEPALIVE) {
+            /* RFC 7828 section 3.2.1: a client sends no timeout. */
+            out_edns->has_keepalive = option_len == 0;
+        }
+        at += option_len;
+    }
+    return true;
+}
+
+/* `fixed` is the record behind its owner, its `rdata_len` octets are known to be there. */
+static bool parse_opt(const uint8_t *fixed, size_t rdata_len, struct edns *out_edns)
+{
+    if (out_edns->is_present)
+        return false;
+    out_edns->is_present = true;
+    out_edns->payload_bytes = octets_u16(fixed + 2);
+    out_edns->version = fixed[5];
+    out_edns->wants_dnssec = (octets_u16(fixed + 6) & EDNS_FLAG_DO) != 0;
+    /* What options look like in another version is not ours to know. */
+    return out_edns->version != 0 || parse_options(fixed + RR_FIXED_BYTES, rdata_len, out_edns);
+}
+
+/* Which records stand before `additional_at` is judged by the caller. False: malformed. */
+static bool parse_records(const uint8_t *message, size_t len, size_t count, size_t additional_at,
+                          struct query *query)
+{
+    size_t at = query->question_end;
+    for (size_t i = 0; i < count; i++) {
+        size_t fixed_at = skip_owner(message, at, len);
+        if (fixed_at == 0 || len - fixed_at < RR_FIXED_BYTES)
+            return false;
+        const uint8_t *fixed = message + fixed_at;
+        size_t rdata_len = octets_u16(fixed + 8);
+        if (rdata_len > len - fixed_at - RR_FIXED_BYTES)
+            return false;
+        uint16_t type = octets_u16(fixed);
+        bool is_root = fixed_at == at + 1;
+        if (type == TYPE_OPT &&
+            (i < additional_at || !is_root || !parse_opt(fixed, rdata_len, &query->edns)))
+            return false;
+        /* Only IXFR says something outside the additional section: which SOA it has. */
+        if (i < additional_at && type != TYPE_SOA)
+            return false;
+        at = fixed_at + RR_FIXED_BYTES + rdata_len;
+    }
+    return at == len;
+}
+
+static bool parse_question(const uint8_t *message, size_t len, struct query *query)
+{
+    const uint8_t *name = message + WIRE_HEADER_BYTES;
+    size_t name_len = name_length(name, len - WIRE_HEADER_BYTES);
+    size_t fixed_at = WIRE_HEADER_BYTES + name_len;
+    if (name_len == 0 || len - fixed_at < QUESTION_FIXED_BYTES)
+        return false;
+    name_lower(name, name_len, query->qname);
+    query->qname_len = (uint8_t)name_len;
+    query->qtype = octets_u16(message + fixed_at);
+    query->qclass = octets_u16(message + fixed_at + 2);
+    query->question_end = (uint16_t)(fixed_at + QUESTION_FIXED_BYTES);
+    return true;
+}
+
+static bool parse_body(const uint8_t *message, size_t len, struct query *query)
+{
+    size_t answer_count = octets_u16(message + 6);
+    size_t authority_count = octets_u16(message + 8);
+    size_t additional_count = octets_u16(message + 10);
+    if (octets_u16(message + 4) != 1 || !parse_question(message, len, query))
+        return false;
+    size_t additional_at = answer_count + authority_count;
+    if (!parse_records(message, len, additional_at + additional_count, additional_at, query))
+        return false;
+    bool is_plain = additional_at == 0;
+    return is_plain || (query->qtype == TYPE_IXFR && answer_count == 0 && authority_count == 1);
+}
+
+/* Field by field: clearing `qname` as well would cost more than the parsing. */
+static void start(const uint8_t *message, struct query *query)
+{
+    query->id = octets_u16(message);
+    query->opcode = (message[2] >> 3) & 0x0F;
+    query->is_recursion_desired = (message[2] & FLAG_RD) != 0;
+    query->is_checking_disabled = (message[3] & FLAG_CD) != 0;
+    query->question_end = WIRE_HEADER_BYTES;
+}
+
+enum query_verdict query_parse(const uint8_t *message, size_t len, struct query *out_query)
+{
+    out_query->id = 0;
+    out_query->opcode = 0;
+    out_query->is_recursion_desired = out_query->is_checking_disabled = false;
+    out_query->qname[0] = 0;
+    out_query->qname_len = 0;
+    out_query->qtype = out_query->qclass = 0;
+    out_query->question_end = 0;
+    out_query->edns = (struct edns){ .is_present = false };
+    if (len < WIRE_HEADER_BYTES)
+        return QUERY_DROP_SHORT;
+    if ((message[2] & FLAG_QR) != 0)
+        return QUERY_DROP_RESPONSE;
+    start(message, out_query);
+    bool is_sound = len <= WIRE_MAX_BYTES && parse_body(message, len, out_query);
+    /* An unknown opcode may give the sections another meaning, so their faults do not count. */
+    if (out_query->opcode != 0)
+        return QUERY_NOTIMP;
+    if (!is_sound)
+        return QUERY_FORMERR;
+    return out_query->edns.version != 0 ? QUERY_BADVERS : QUERY_OK;
+}
