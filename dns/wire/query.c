@@ -127,8 +127,7 @@ static bool parse_records(const uint8_t *message, size_t len, size_t count, size
             return false;
         uint16_t type = octets_u16(fixed);
         bool is_root = fixed_at == at + 1;
-        if (type == TYPE_OPT &&
-            (i < additional_at || !is_root || !parse_opt(fixed, rdata_len, &query->edns)))
+        if (type == TYPE_OPT && (!is_root || !parse_opt(fixed, rdata_len, &query->edns)))
             return false;
         /* Only IXFR says something outside the additional section: which SOA it has. */
         if (i < additional_at && type != TYPE_SOA)

@@ -130,6 +130,8 @@ static void test_parse_record_rules(void **state)
         { "authority record", HEAD("0100", "0001", "0000", "0001", "0000") QUESTION SOA_RR,
           QUERY_FORMERR, 33 },
         { "IXFR's SOA", HEAD("0100", "0001", "0000", "0001", "0000") IXFR SOA_RR, QUERY_OK, 33 },
+        { "IXFR with an answer", HEAD("0100", "0001", "0001", "0001", "0000") IXFR SOA_RR SOA_RR,
+          QUERY_FORMERR, 33 },
         { "IXFR with another record", HEAD("0100", "0001", "0000", "0001", "0000") IXFR A_RR,
           QUERY_FORMERR, 33 },
         { "IXFR with two SOA", HEAD("0100", "0001", "0000", "0002", "0000") IXFR SOA_RR SOA_RR,
@@ -264,12 +266,11 @@ static void test_parse_reads_every_field(void **state)
 {
     (void)state;
     struct query query;
-    const char *hex = HEAD(
-        "0110", "0001", "0000", "0000", "0001") "03 577757 07 4578614D704C65 03 434F4D 00 001C "
-                                                "0001" OPT("8000", "0013") "0003 0000"
-                                                                           "000B 0000" ECS(
-                                                                               "0007",
-                                                                               "0001 16 00 C0A8FC");
+    const char *hex =
+        HEAD("0110", "0001", "0000", "0000",
+             "0001") "03 577757 07 4578614D704C65 03 434F4D 00 001C "
+                     "0001" OPT("8000", "0013") "0003 0000"
+                                                "000B 0000" ECS("0007", "0001 16 00 C0A8FC");
     assert_int_equal(parse_hex(hex, &query), QUERY_OK);
     assert_int_equal(query.id, 0xABCD);
     assert_int_equal(query.opcode, 0);
