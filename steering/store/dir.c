@@ -14,7 +14,7 @@
 #include "steering/base/file.h"
 #include "steering/base/mem.h"
 
-enum { LOCK_WAIT_US = 10000000, NAP_FIRST_US = 100, NAP_MAX_US = 5000 };
+enum { LOCK_WAIT_MS = 10000, NAP_FIRST_US = 100, NAP_MAX_US = 2000 };
 
 int (*dir_step_hook)(const char *step);
 
@@ -74,10 +74,10 @@ bool dir_is_same_file(int fd, const char *path)
 
 /* Polls instead of blocking: a writer that was stopped in the middle must not hold up everyone
  * else for ever without a word. */
-static bool wait_for_lock(int fd, int operation)
+static bool wait_for_lock(int fd, int operation, long wait_ms)
 {
     long nap_us = NAP_FIRST_US;
-    for (long waited_us = 0; waited_us < LOCK_WAIT_US; waited_us += nap_us) {
+    for (long waited_us = 0; waited_us < wait_ms * 1000; waited_us += nap_us) {
         if (flock(fd, operation | LOCK_NB) == 0)
             return true;
         if (errno != EWOULDBLOCK && errno != EINTR)
@@ -98,9 +98,9 @@ static enum err explain_lock_failure(const struct dir_store *dir, int errnum, st
                    dir->folder);
     else if (errnum == ETIMEDOUT)
         diag_error(diag, 0, 0,
-                   "another writer holds '%s' since ten seconds or more; nothing was written "
+                   "another writer has held '%s' for %ld ms or more; nothing was written "
                    "('fuser %s' names it)",
-                   dir->lock_path, dir->lock_path);
+                   dir->lock_path, dir->lock_wait_ms, dir->lock_path);
     else
         diag_errno(diag, errnum, "cannot lock '%s', nothing was written", dir->lock_path);
     return ERR_UNREACHABLE;
@@ -113,7 +113,7 @@ enum err dir_lock(struct dir_store *dir, int operation, struct diag *diag, int *
         int fd = open(dir->lock_path, O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
         if (fd < 0)
             return explain_lock_failure(dir, errno, diag);
-        if (!wait_for_lock(fd, operation)) {
+        if (!wait_for_lock(fd, operation, dir->lock_wait_ms)) {
             int kept = errno;
             close(fd);
             return explain_lock_failure(dir, kept, diag);
@@ -255,6 +255,7 @@ struct store *dir_open(const char *folder)
     dir->copy_temporary_path = file_join(dir->history_folder, "next.tmp");
     dir->log_path = file_join(folder, "log.ndjson");
     dir->lock_path = file_join(folder, "lock");
+    dir->lock_wait_ms = LOCK_WAIT_MS;
     dir->node_lock_fd = -1;
     return &dir->base;
 }

@@ -92,8 +92,10 @@ static enum err find_last(struct log_tail *tail, uint64_t from)
         whole.len--;
     tail->end = from + whole.len;
     tail->text.len = whole.len;
+    if (tail->size - tail->end > STORE_RECORD_MAX_BYTES)
+        return ERR_CORRUPT; /* no torn record of ours: not to be cut off */
     if (whole.len == 0)
-        return from == 0 ? ERR_OK : ERR_CORRUPT;
+        return ERR_OK;
     struct str line = pop_line(&whole);
     if (whole.len == 0 && from > 0)
         return ERR_CORRUPT; /* longer than the window: nothing that we wrote */

@@ -21,6 +21,7 @@ struct dir_store {
     struct store base;
     char *folder, *nodes_folder, *history_folder;
     char *document_path, *temporary_path, *log_path, *lock_path, *copy_temporary_path;
+    long lock_wait_ms;
     /* The presence announced through this handle; NULL and -1: none. */
     char *node_id, *node_path, *node_lock_path;
     int node_lock_fd;
@@ -43,7 +44,7 @@ bool dir_write_file(const char *path, struct str text, bool is_durable, const ch
 
 /* ---- lock -------------------------------------------------------------------------------- */
 
-/* Waits up to ten seconds. `operation` is LOCK_EX or LOCK_SH. ERR_UNREACHABLE. */
+/* Waits up to lock_wait_ms, ten seconds. `operation` is LOCK_EX or LOCK_SH. ERR_UNREACHABLE. */
 MUST_USE enum err dir_lock(struct dir_store *dir, int operation, struct diag *diag, int *out_fd);
 /* True when `fd` is still the file at `path`, and not one that was removed since. */
 bool dir_is_same_file(int fd, const char *path);
