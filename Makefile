@@ -14,6 +14,8 @@ VERSION := 0.1.0
 PYTHON ?= /usr/bin/python3
 JOBS ?= $(shell nproc)
 
+.DEFAULT_GOAL := all
+
 # ---- flavours --------------------------------------------------------------------------------
 ifeq ($(origin CC),default)
 CC := gcc
