@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one data record of a MaxMind DB file says about its prefix.
+ *
+ * Shape:     a table of keys, nested ones of MaxMind and flat ones, leads to fields; fields are
+ *            made into codes and coordinates with the help of places.h.
+ * Threads:   owner only.
+ */
+#pragma once
+
+#include "config/load/mmdb_data.h"
+#include "steering/model/location.h"
+
+struct mmdb_reader {
+    struct mmdb_data data;
+    uint32_t max_radius_km;
+    size_t unusable_count;    /* values of a wrong type or form */
+    const char *unusable_key; /* the first of them */
+    size_t unusable_at;       /* and the offset of its record */
+};
+
+/* Reads the record at offset `at`; `*out_location` is all empty when it says nothing of use.
+ * False: damaged. */
+bool mmdb_record_location(struct mmdb_reader *reader, size_t at, struct location *out_location);
+/* 0: no AS number. False: damaged. */
+bool mmdb_record_asn(struct mmdb_reader *reader, size_t at, uint32_t *out_asn);
