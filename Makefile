@@ -71,7 +71,8 @@ RUNTIME_SRC := $(addprefix steering/runtime/,admin.c admin_socket.c break_glass_
 CTL_SRC := $(addprefix steering/ctl/,)
 WIRE_SRC := $(addprefix dns/wire/,name.c query.c)
 ZONE_SRC := $(addprefix dns/zone/,)
-ANSWER_SRC := $(addprefix dns/answer/,)
+ANSWER_SRC := $(addprefix dns/answer/,answer.c builtin.c lookup.c opt.c reply.c steered.c view.c \
+	view_encode.c)
 SERVER_SRC := $(addprefix dns/server/,)
 
 # ---- archives: one per folder, so that an upward call fails to link --------------------------
@@ -120,7 +121,8 @@ $(B)/steer-dns: $(B)/dns/main.o $(STACK_server)
 
 # ---- unit tests: tests/unit mirrors the tree; each links its layer and those below ------------
 TESTS_base := $(addprefix tests/unit/steering/base/,)
-TESTS_model := $(addprefix tests/unit/steering/model/,geo_scope_test.c)
+TESTS_model := $(addprefix tests/unit/steering/model/,break_glass_test.c change_test.c \
+	document_test.c geo_scope_test.c succession_test.c)
 TESTS_load := $(addprefix tests/unit/config/load/,places_test.c)
 TESTS_store := $(addprefix tests/unit/steering/store/,apply_test.c dir_crash_test.c dir_race_test.c dir_test.c \
 	last_good_test.c presence_test.c)
