@@ -70,7 +70,9 @@ RUNTIME_SRC := $(addprefix steering/runtime/,admin.c admin_socket.c break_glass_
 	histogram.c metrics.c notify.c privileges.c publisher.c signals.c steering.c thread.c)
 CTL_SRC := $(addprefix steering/ctl/,)
 WIRE_SRC := $(addprefix dns/wire/,name.c query.c)
-ZONE_SRC := $(addprefix dns/zone/,)
+ZONE_SRC := $(addprefix dns/zone/,arena.c lexer.c name_table.c rdata_ldns.c rdata_loc.c rdata_rare.c \
+	rdata_text.c svcb.c type_name.c zone_bind.c zone_builder.c zone_check.c zone_load.c \
+	zone_name.c zone_parser.c zone_report.c zone_set.c)
 ANSWER_SRC := $(addprefix dns/answer/,answer.c builtin.c lookup.c opt.c reply.c steered.c view.c \
 	view_encode.c)
 SERVER_SRC := $(addprefix dns/server/,)
@@ -121,7 +123,7 @@ $(B)/steer-dns: $(B)/dns/main.o $(STACK_server)
 
 # ---- unit tests: tests/unit mirrors the tree; each links its layer and those below ------------
 TESTS_base := $(addprefix tests/unit/steering/base/,)
-TESTS_model := $(addprefix tests/unit/steering/model/,break_glass_test.c change_test.c \
+TESTS_model := $(addprefix tests/unit/steering/model/,break_glass_test.c change_test.c decide_test.c \
 	document_test.c geo_scope_test.c succession_test.c)
 TESTS_load := $(addprefix tests/unit/config/load/,places_test.c)
 TESTS_store := $(addprefix tests/unit/steering/store/,apply_test.c dir_crash_test.c dir_race_test.c dir_test.c \

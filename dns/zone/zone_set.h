@@ -7,7 +7,9 @@
  *            are nodes too.
  * Threads:   built by one thread, then immutable and counted.
  * Ownership: nodes, RRsets and bytes belong to the set.
- * Limits:    ZONE_MAX zones, ZONE_FILE_MAX_BYTES a file, ZONE_RECORD_MAX records.
+ *            A name that is both the apex of one of our zones and a delegation of its parent zone
+ *            is the child's; `zone->parent_side` keeps what the parent knows about it.
+ * Limits:    ZONE_MAX zones, ZONE_FILE_MAX_BYTES a zone, ZONE_RECORD_MAX records.
  * Source:    RFC 1034 section 4.3, RFC 1035 section 5, RFC 2181, RFC 2308, RFC 4592
  */
 #pragma once
@@ -16,7 +18,13 @@
 #include "dns/wire/query.h"
 #include "steering/base/diag.h"
 
-enum { ZONE_MAX = 100000, ZONE_RECORD_MAX = 20000000 };
+enum {
+    ZONE_MAX = 100000,
+    ZONE_RECORD_MAX = 20000000,
+    ZONE_FILE_MAX_BYTES = 256 * 1024 * 1024, /* a zone with all files that it includes */
+    ZONE_RRSET_MAX_BYTES = 65000, /* encoded; the rest of a message is header, question and OPT */
+    ZONE_INCLUDE_DEPTH_MAX = 8,
+};
 
 /* One record's data, uncompressed wire form. `name_at`/`name_len` mark the one domain name inside
  * that may be compressed (NS, CNAME, PTR, MX, SOA's first; RFC 3597 section 4): 0 len = none. */
@@ -48,6 +56,7 @@ struct zone_node {
     uint8_t label_count; /* without root */
     bool is_wildcard;    /* first label is "*" */
     bool is_apex;
+    bool has_dname;
     int32_t steered; /* index into the bound topology's names, or NODE_NOT_STEERED */
     const struct zone *zone;
     const struct zone_node *cut;      /* nearest delegation at or above (below the apex), or NULL */
@@ -62,6 +71,8 @@ struct zone {
     const struct zone_node *apex;
     uint32_t serial;
     uint32_t negative_ttl_s; /* min(SOA TTL, SOA MINIMUM) */
+    /* The delegation of this zone (NS, DS) in its parent zone when we serve that too, else NULL. */
+    const struct zone_node *parent_side;
 };
 
 struct zone_set;
@@ -71,13 +82,18 @@ struct zone_source {
     const char *file;
 };
 
-/* Parses and validates all files, collecting every problem as FILE:LINE: what a good authoritative
- * server refuses (no SOA or two, CNAME with other data, CNAME or DNAME at the apex, out-of-zone
- * owner, different TTLs in a set (warning, smallest wins), missing glue (warning), no NS at the
- * apex, records below a cut other than glue (warning), unsupported directive, SVCB "mandatory"
- * naming absent keys). */
+/* Parses and validates all files, collecting every problem as FILE:LINE.
+ *
+ * Errors: syntax, unsupported directives, out-of-zone owners, no SOA or two, no NS at the apex, SOA
+ * elsewhere, CNAME with other data, CNAME at the apex, anything below a DNAME, NS or DNAME at a
+ * wildcard, SVCB "mandatory" naming absent keys, sets that no message can carry, a zone given
+ * twice. Warnings: duplicates (merged), different TTLs in a set (the smallest wins), name servers
+ * without address, records below a cut other than glue and DS elsewhere than at a cut (left out),
+ * DNSSEC records (left out: answers are not signed), names that seem to lack their final dot.
+ * ERR_INVALID on any error; `*out_zones` is owned by the caller. */
 MUST_USE enum err zone_set_load(const struct zone_source *sources, size_t count, struct diag *diag,
                                 struct zone_set **out_zones);
+
 /* A name that steering answers, as the topology declares it. */
 struct zone_steered {
     const char *name;      /* absolute, lower-case, final dot */
@@ -86,9 +102,10 @@ struct zone_steered {
 };
 
 /* Adds steered names as nodes; node->steered is the index into `names`. Errors: a name outside
- * every zone or at or below a zone cut; static A, AAAA, CNAME (or HTTPS, when made) at the name;
- * `may_answer_cname` at an apex or at a name with other static data. Must be called once, before
- * the set is shared. */
+ * every zone, at or below a zone cut, below a DNAME, or given twice; static A, AAAA, CNAME (or
+ * HTTPS, when made) at the name; `may_answer_cname` at an apex or at a name with other static data.
+ * Must be called once, before the set is shared; after ERR_INVALID the set is unchanged, and may
+ * be bound again. */
 MUST_USE enum err zone_set_bind(struct zone_set *zones, const struct zone_steered *names,
                                 size_t count, struct diag *diag);
 struct zone_set *zone_set_ref(struct zone_set *zones);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/zone/svcb.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "dns/wire/name.h"
+#include "dns/wire/octets.h"
+
+enum {
+    KEY_MANDATORY,
+    KEY_ALPN,
+    KEY_NO_DEFAULT_ALPN,
+    KEY_PORT,
+    KEY_IPV4HINT,
+    KEY_ECH,
+    KEY_IPV6HINT,
+    KEY_DOHPATH,
+    KEY_NAMED_COUNT
+};
+
+static const char *const KEY_NAMES[KEY_NAMED_COUNT] = {
+    "mandatory", "alpn", "no-default-alpn", "port", "ipv4hint", "ech", "ipv6hint", "dohpath",
+};
+
+struct params {
+    const uint8_t *bytes;
+    size_t len;
+};
+
+static enum svcb_verdict broken(char out_problem[SVCB_PROBLEM_MAX], unsigned key, const char *why)
+{
+    if (key < KEY_NAMED_COUNT)
+        snprintf(out_problem, SVCB_PROBLEM_MAX, "%s: %s", KEY_NAMES[key], why);
+    else
+        snprintf(out_problem, SVCB_PROBLEM_MAX, "key%u: %s", key, why);
+    return SVCB_BROKEN;
+}
+
+static bool has_key(struct params params, unsigned wanted)
+{
+    for (size_t at = 0; at < params.len; at += 4 + (size_t)octets_u16(params.bytes + at + 2))
+        if (octets_u16(params.bytes + at) == wanted)
+            return true;
+    return false;
+}
+
+/* Length-prefixed ids, none of them empty, at least one. */
+static bool is_alpn_list(const uint8_t *value, size_t len)
+{
+    size_t at = 0;
+    while (at < len && value[at] != 0)
+        at += 1 + (size_t)value[at];
+    return len > 0 && at == len;
+}
+
+static const char *why_bad_value(unsigned key, const uint8_t *value, size_t len)
+{
+    switch (key) {
+    case KEY_MANDATORY:
+        return len >= 2 && len % 2 == 0 ? NULL : "malformed value";
+    case KEY_ALPN:
+        return is_alpn_list(value, len) ? NULL : "malformed value";
+    case KEY_NO_DEFAULT_ALPN:
+        return len == 0 ? NULL : "takes no value";
+    case KEY_PORT:
+        return len == 2 ? NULL : "malformed value";
+    case KEY_IPV4HINT:
+        return len > 0 && len % 4 == 0 ? NULL : "malformed value";
+    case KEY_IPV6HINT:
+        return len > 0 && len % 16 == 0 ? NULL : "malformed value";
+    default:
+        return NULL;
+    }
+}
+
+/* Keys strictly ascending, lengths inside, values of the right shape. */
+static enum svcb_verdict check_structure(struct params params, char out_problem[SVCB_PROBLEM_MAX])
+{
+    size_t at = 0;
+    int before = -1;
+    while (at < params.len) {
+        if (params.len - at < 4 || params.len - at - 4 < octets_u16(params.bytes + at + 2)) {
+            snprintf(out_problem, SVCB_PROBLEM_MAX, "service parameters are cut short");
+            return SVCB_BROKEN;
+        }
+        unsigned key = octets_u16(params.bytes + at);
+        size_t len = octets_u16(params.bytes + at + 2);
+        if ((int)key <= before)
+            return broken(out_problem, key, "keys must be ascending and stand once");
+        const char *why = why_bad_value(key, params.bytes + at + 4, len);
+        if (why != NULL)
+            return broken(out_problem, key, why);
+        before = (int)key;
+        at += 4 + len;
+    }
+    return SVCB_GOOD;
+}
+
+/* A client that knows the rule drops a record whose mandatory list cannot be satisfied. */
+static enum svcb_verdict check_mandatory(struct params params, char out_problem[SVCB_PROBLEM_MAX])
+{
+    /* Keys ascend, so the list is the first parameter or absent. */
+    if (params.len == 0 || octets_u16(params.bytes) != KEY_MANDATORY)
+        return SVCB_GOOD;
+    size_t len = octets_u16(params.bytes + 2);
+    int before = -1;
+    for (size_t at = 4; at < 4 + len; at += 2) {
+        unsigned key = octets_u16(params.bytes + at);
+        if (key == KEY_MANDATORY)
+            return broken(out_problem, KEY_MANDATORY, "must not list itself");
+        if ((int)key <= before)
+            return broken(out_problem, KEY_MANDATORY, "keys must be ascending and stand once");
+        before = (int)key;
+        if (has_key(params, key))
+            continue;
+        if (key < KEY_NAMED_COUNT)
+            snprintf(out_problem, SVCB_PROBLEM_MAX,
+                     "mandatory lists %s, which the record does not have; clients ignore such a "
+                     "record",
+                     KEY_NAMES[key]);
+        else
+            snprintf(out_problem, SVCB_PROBLEM_MAX,
+                     "mandatory lists key%u, which the record does not have; clients ignore such a "
+                     "record",
+                     key);
+        return SVCB_BROKEN;
+    }
+    return SVCB_GOOD;
+}
+
+enum svcb_verdict svcb_check(const uint8_t *bytes, size_t len, char out_problem[SVCB_PROBLEM_MAX])
+{
+    size_t name_len = len > 2 ? name_length(bytes + 2, len - 2) : 0;
+    if (name_len == 0) {
+        snprintf(out_problem, SVCB_PROBLEM_MAX, "malformed target name");
+        return SVCB_BROKEN;
+    }
+    struct params params = { .bytes = bytes + 2 + name_len, .len = len - 2 - name_len };
+    enum svcb_verdict verdict = check_structure(params, out_problem);
+    if (verdict == SVCB_GOOD)
+        verdict = check_mandatory(params, out_problem);
+    if (verdict != SVCB_GOOD)
+        return verdict;
+    if (has_key(params, KEY_NO_DEFAULT_ALPN) && !has_key(params, KEY_ALPN))
+        return broken(out_problem, KEY_NO_DEFAULT_ALPN, "needs alpn beside it");
+    if (octets_u16(bytes) == 0 && params.len > 0) {
+        snprintf(out_problem, SVCB_PROBLEM_MAX,
+                 "priority 0 is an alias: clients ignore its service parameters");
+        return SVCB_ODD;
+    }
+    return SVCB_GOOD;
+}
