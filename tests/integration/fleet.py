@@ -328,6 +328,17 @@ class Fleet:
             assert result.code == check, result
         return result
 
+    @staticmethod
+    def binary(name):
+        return BUILD / name
+
+    def is_evacuated(self, region):
+        """What the document says; a store without one says no."""
+        path = self.store / "document.json"
+        if not path.exists():
+            return False
+        return json.loads(path.read_text()).get("regions", {}).get(region, {}).get("mode") == "evacuated"
+
     def evacuate(self, region, check=0):
         return self.steer("evacuate", region, "--reason", "test", check=check)
 
