@@ -41,7 +41,7 @@ CC := clang
 endif
 
 pc = $(shell pkg-config --$(1) $(2) 2>/dev/null)
-PKGS := jansson libcrypto yaml-0.1 libmaxminddb libldns libuv libmicrohttpd libcurl
+PKGS := jansson libcrypto yaml-0.1 libmaxminddb ldns libuv libmicrohttpd libcurl
 CFLAGS := -std=c11 -D_GNU_SOURCE -I. -pthread $(WARN) $(CFLAGS_$(BUILD)) $(EXTRA_CFLAGS) \
 	-DSTEER_VERSION='"$(VERSION)"'
 ifeq ($(filter clean help install-deps,$(MAKECMDGOALS)),)
@@ -51,10 +51,10 @@ LDFLAGS := -pthread $(LDFLAGS_$(BUILD)) $(EXTRA_LDFLAGS)
 # What each layer pulls in from outside. pkg-config is asked at the first use, and only then.
 once = $(eval $(1) := $(2))$($(1))
 LIBS_base = $(call once,LIBS_base,$(call pc,libs,jansson libcrypto) -lm)
-LIBS_load = $(call once,LIBS_load,$(call pc,libs,yaml-0.1 libmaxminddb libldns))
+LIBS_load = $(call once,LIBS_load,$(call pc,libs,yaml-0.1 libmaxminddb ldns))
 LIBS_store = $(call once,LIBS_store,$(call pc,libs,libcurl))
 LIBS_runtime = $(call once,LIBS_runtime,$(call pc,libs,libuv libmicrohttpd))
-LIBS_ldns = $(call once,LIBS_ldns,$(call pc,libs,libldns))
+LIBS_ldns = $(call once,LIBS_ldns,$(call pc,libs,ldns))
 
 # ---- sources, lowest layer first -------------------------------------------------------------
 BASE_SRC := $(addprefix steering/base/,addr.c buf.c cidr.c clock.c diag.c digest.c err.c file.c \
@@ -122,9 +122,12 @@ $(B)/steer-dns: $(B)/dns/main.o $(STACK_server)
 	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_server)
 
 # ---- unit tests: tests/unit mirrors the tree; each links its layer and those below ------------
-TESTS_base := $(addprefix tests/unit/steering/base/,)
-TESTS_model := $(addprefix tests/unit/steering/model/,break_glass_test.c change_test.c decide_test.c \
-	document_test.c geo_scope_test.c succession_test.c)
+TESTS_base := $(addprefix tests/unit/steering/base/,addr_test.c buf_test.c cidr_test.c clock_test.c \
+	diag_test.c digest_test.c err_test.c file_test.c hash_test.c json_test.c log_test.c mem_test.c \
+	rng_test.c str_test.c suggest_test.c ulid_test.c)
+TESTS_model := $(addprefix tests/unit/steering/model/,area_test.c break_glass_test.c \
+	change_test.c decide_test.c document_test.c explain_test.c geo_scope_test.c geo_test.c \
+	intern_test.c prefix_trie_test.c snapshot_test.c succession_test.c topology_test.c)
 TESTS_load := $(addprefix tests/unit/config/load/,places_test.c)
 TESTS_store := $(addprefix tests/unit/steering/store/,apply_test.c dir_crash_test.c dir_race_test.c dir_test.c \
 	last_good_test.c presence_test.c)
@@ -133,14 +136,14 @@ TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c metrics_t
 TESTS_ctl := $(addprefix tests/unit/steering/ctl/,)
 TESTS_wire := $(addprefix tests/unit/dns/wire/,name_test.c query_test.c)
 TESTS_zone := $(addprefix tests/unit/dns/zone/,)
-TESTS_answer := $(addprefix tests/unit/dns/answer/,)
+TESTS_answer := $(addprefix tests/unit/dns/answer/,zones_test.c)
 TESTS_server := $(addprefix tests/unit/dns/server/,)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
 FUZZ_base :=
 FUZZ_model := $(addprefix tests/fuzz/,)
 FUZZ_load := $(addprefix tests/fuzz/,)
 FUZZ_wire := $(addprefix tests/fuzz/,query_fuzz.c)
-FUZZ_zone := $(addprefix tests/fuzz/,)
+FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
 FUZZ_answer := $(addprefix tests/fuzz/,)
 
 TEST_LAYERS := base model load store runtime ctl wire zone answer server
