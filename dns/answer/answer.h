@@ -17,7 +17,7 @@ enum answer_transport { ANSWER_UDP, ANSWER_TCP };
 struct answer_request {
     uint8_t *message; /* the query; overwritten by the answer */
     size_t len;
-    size_t capacity; /* of `message`: >= 4096 for UDP, WIRE_MAX_BYTES for TCP */
+    size_t capacity;    /* of `message`: >= 4096 for UDP, WIRE_MAX_BYTES for TCP */
     struct addr client; /* source address of the packet */
     enum answer_transport transport;
     int64_t now_unix_s; /* for _steer TXT's age */
@@ -27,13 +27,13 @@ struct answer_request {
 struct answer_note {
     enum query_verdict verdict;
     uint16_t qtype;
-    uint8_t rcode;        /* valid unless dropped */
+    uint8_t rcode; /* valid unless dropped */
     bool is_truncated;
     bool has_edns, has_ecs;
-    uint8_t ecs_scope;    /* when has_ecs */
+    uint8_t ecs_scope; /* when has_ecs */
     bool is_steered;
-    struct map_id map;    /* when is_steered */
-    uint32_t site_set;    /* when is_steered: index of the answered site set in the view */
+    struct map_id map; /* when is_steered */
+    uint32_t site_set; /* when is_steered: index of the answered site set in the view */
 };
 
 /* Returns the length of the answer, 0 when the query must be dropped. */

@@ -20,11 +20,11 @@ struct answer_settings {
     char identity[256];          /* NSID and id.server; "" = off */
     char version[256];           /* version.bind; "" = REFUSED */
     bool answers_chaos;
-    bool answers_debug_txt;      /* _steer.<zone> TXT */
+    bool answers_debug_txt; /* _steer.<zone> TXT */
     bool uses_ecs;
-    struct cidr *ecs_trusted;    /* only these sources' ECS is used; empty: all. Borrowed */
+    struct cidr *ecs_trusted; /* only these sources' ECS is used; empty: all */
     size_t ecs_trusted_count;
-    uint32_t tcp_idle_ms;        /* announced by edns-tcp-keepalive */
+    uint32_t tcp_idle_ms; /* announced by edns-tcp-keepalive */
 };
 
 /* Takes its own references to `snapshot` and `zones`. `zones` must have been bound to the

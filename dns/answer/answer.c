@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/answer/answer_priv.h"
+
+enum {
+    TYPE_META_FIRST = 128, /* RFC 6895 section 3.1: question and meta types */
+    TYPE_META_LAST = 255,
+    TYPE_MAILB = 253,
+    TYPE_MAILA = 254,
+    FLAG_QR = 0x80, /* octet 2 */
+    FLAG_AA = 0x04,
+    FLAG_TC = 0x02,
+    FLAG_RD = 0x01,
+    FLAG_CD = 0x10, /* octet 3 */
+};
+
+/* Types that are no data. True when the question is answered with that. */
+static bool is_meta_settled(struct answer_job *job)
+{
+    uint16_t qtype = job->query->qtype;
+    switch (qtype) {
+    case TYPE_ANY:
+        return false;
+    case TYPE_AXFR:
+    case TYPE_IXFR:
+        job->rcode = RCODE_REFUSED;
+        job->ede = EDE_PROHIBITED;
+        return true;
+    case TYPE_MAILA:
+    case TYPE_MAILB:
+        job->rcode = RCODE_NOTIMP;
+        return true;
+    default:
+        if (qtype != TYPE_OPT && (qtype < TYPE_META_FIRST || qtype > TYPE_META_LAST))
+            return false;
+        job->rcode = RCODE_FORMERR;
+        return true;
+    }
+}
+
+static void answer_question(struct answer_job *job)
+{
+    if (is_meta_settled(job))
+        return;
+    switch (job->query->qclass) {
+    case CLASS_IN:
+        lookup_answer(job);
+        return;
+    case CLASS_CH:
+        builtin_chaos(job);
+        return;
+    default:
+        job->rcode = RCODE_REFUSED;
+        job->ede = EDE_NOT_AUTHORITATIVE;
+        return;
+    }
+}
+
+static void answer_verdict(struct answer_job *job, enum query_verdict verdict)
+{
+    switch (verdict) {
+    case QUERY_OK:
+        answer_question(job);
+        return;
+    case QUERY_NOTIMP:
+        job->rcode = RCODE_NOTIMP;
+        return;
+    case QUERY_BADVERS:
+        job->rcode = RCODE_BADVERS;
+        return;
+    case QUERY_FORMERR:
+    case QUERY_DROP_SHORT:
+    case QUERY_DROP_RESPONSE:
+        job->rcode = RCODE_FORMERR;
+        return;
+    }
+}
+
+/* How long the whole answer may be. */
+static size_t limit_bytes(const struct answer_job *job)
+{
+    const struct answer_request *request = job->request;
+    const struct edns *edns = &job->query->edns;
+    size_t limit = WIRE_MIN_UDP_BYTES;
+    if (request->transport == ANSWER_TCP) {
+        limit = WIRE_MAX_BYTES;
+    } else if (edns->is_present && edns->payload_bytes > WIRE_MIN_UDP_BYTES) {
+        /* Less than 512 means 512 (RFC 6891 section 6.2.3). */
+        limit = edns->payload_bytes;
+        if (limit > job->view->settings.edns_payload_bytes)
+            limit = job->view->settings.edns_payload_bytes;
+    }
+    return limit < request->capacity ? limit : request->capacity;
+}
+
+static void write_header(const struct answer_job *job, bool has_opt)
+{
+    const struct query *query = job->query;
+    const struct reply *reply = &job->reply;
+    uint8_t *message = reply->message;
+    unsigned flags = FLAG_QR | (unsigned)query->opcode << 3;
+    if (job->is_authoritative)
+        flags |= FLAG_AA;
+    if (reply->is_full)
+        flags |= FLAG_TC;
+    if (query->is_recursion_desired)
+        flags |= FLAG_RD;
+    message[2] = (uint8_t)flags;
+    /* CD is copied (RFC 4035 section 3.1.6); RA, Z and AD are never ours to set. */
+    message[3] = (uint8_t)((query->is_checking_disabled ? FLAG_CD : 0) | (job->rcode & 0x0F));
+    octets_put_u16(message + 4, query->question_end > WIRE_HEADER_BYTES ? 1 : 0);
+    octets_put_u16(message + 6, reply->counts[REPLY_ANSWER]);
+    octets_put_u16(message + 8, reply->counts[REPLY_AUTHORITY]);
+    octets_put_u16(message + 10, (uint16_t)(reply->counts[REPLY_ADDITIONAL] + has_opt));
+}
+
+static size_t finish(struct answer_job *job, size_t limit)
+{
+    struct reply *reply = &job->reply;
+    if (reply->is_full) {
+        /* No records at all: part of a set is worth nothing to a client that comes again by TCP,
+         * and much to one who uses us against others. */
+        reply->at = reply->message + job->query->question_end;
+        memset(reply->counts, 0, sizeof(reply->counts));
+    }
+    size_t room = (size_t)(reply->message + limit - reply->at);
+    bool has_opt = job->query->edns.is_present && opt_length(job) <= room;
+    write_header(job, has_opt);
+    if (has_opt)
+        reply->at = opt_write(job, reply->at);
+    return (size_t)(reply->at - reply->message);
+}
+
+static void note_answer(const struct answer_job *job)
+{
+    struct answer_note *note = job->note;
+    note->qtype = job->query->qtype;
+    note->rcode = (uint8_t)job->rcode;
+    note->is_truncated = job->reply.is_full;
+    note->has_edns = job->query->edns.is_present;
+    note->has_ecs = job->query->edns.ecs.is_present;
+    note->ecs_scope = job->ecs_scope;
+}
+
+size_t answer_build(const struct answer_view *view, const struct answer_request *request,
+                    struct answer_note *out_note)
+{
+    struct query query;
+    enum query_verdict verdict = query_parse(request->message, request->len, &query);
+    *out_note = (struct answer_note){ .verdict = verdict };
+    if (verdict == QUERY_DROP_SHORT || verdict == QUERY_DROP_RESPONSE)
+        return 0;
+    struct answer_job job; /* set field by field: clearing the suffix table would cost */
+    job.view = view;
+    job.request = request;
+    job.query = &query;
+    job.note = out_note;
+    job.rcode = RCODE_NOERROR;
+    job.ede = EDE_NONE;
+    job.is_authoritative = false;
+    job.ecs_scope = 0;
+    size_t limit = limit_bytes(&job);
+    size_t opt_len = query.edns.is_present ? opt_length(&job) : 0;
+    if (query.question_end + opt_len > limit) {
+        /* Only an identity of full length behind a name of full length gets here. */
+        query.edns.wants_nsid = false;
+        opt_len = opt_length(&job);
+    }
+    size_t records_end = limit > opt_len ? limit - opt_len : 0;
+    reply_init(&job.reply, request->message, &query, request->message + records_end);
+    answer_verdict(&job, verdict);
+    size_t len = finish(&job, limit);
+    note_answer(&job);
+    return len;
+}

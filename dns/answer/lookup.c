@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/answer/answer_priv.h"
+
+#include "steering/base/mem.h"
+
+enum { CHAIN_MAX = 16, ANY_TTL_S = 3600 };
+
+/* The name that is being looked up: the question's, then the target of each CNAME. */
+struct chain {
+    struct reply_owner owner; /* `name` is lower case, `at` never 0 */
+    unsigned count;           /* CNAMEs so far */
+    uint16_t owners_at[CHAIN_MAX];
+    uint8_t target[NAME_MAX_BYTES]; /* what `owner.name` points at once count > 0 */
+};
+
+void lookup_soa(struct answer_job *job, const struct zone *zone)
+{
+    const struct rrset *soa = zone_node_rrset(zone->apex, TYPE_SOA);
+    const struct reply_owner owner = { zone->origin, zone->origin_len,
+                                       reply_find(&job->reply, zone->origin, zone->origin_len) };
+    if (soa != NULL)
+        reply_rrset(&job->reply, REPLY_AUTHORITY, &owner, soa, zone->negative_ttl_s);
+}
+
+void lookup_minimal_any(struct answer_job *job, uint16_t owner_at)
+{
+    static const uint8_t hinfo[] = {
+        0xC0,
+        REPLY_QNAME_AT,
+        0,
+        TYPE_HINFO,
+        0,
+        CLASS_IN,
+        0,
+        0,
+        ANY_TTL_S >> 8,
+        ANY_TTL_S & 0xFF,
+        0,
+        9,
+        7,
+        'R',
+        'F',
+        'C',
+        '8',
+        '4',
+        '8',
+        '2',
+        0,
+    };
+    reply_encoded(&job->reply, hinfo, sizeof(hinfo), 1, owner_at);
+}
+
+static const struct zone_node *find_server(const struct answer_job *job, const struct rdata *server)
+{
+    uint8_t name[NAME_MAX_BYTES];
+    size_t name_len = server->len;
+    name_lower(server->bytes, name_len, name);
+    return zone_set_find_glue(job->view->zones, name, name_len);
+}
+
+static void put_addresses(struct reply *reply, const struct zone_node *server)
+{
+    static const uint16_t types[] = { TYPE_A, TYPE_AAAA };
+    const struct reply_owner owner = { server->name, server->name_len,
+                                       reply_find(reply, server->name, server->name_len) };
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        const struct rrset *rrset = zone_node_rrset(server, types[i]);
+        if (rrset != NULL)
+            reply_rrset(reply, REPLY_ADDITIONAL, &owner, rrset, rrset->ttl_s);
+    }
+}
+
+/* Glue that the child's servers cannot be reached without must come along, or the answer is
+ * truncated (RFC 9471). */
+static void put_needed_glue(struct answer_job *job, const struct zone_node *cut,
+                            const struct rrset *servers)
+{
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct zone_node *server = find_server(job, &servers->rdata[i]);
+        if (server != NULL && server->cut == cut)
+            put_addresses(&job->reply, server);
+    }
+}
+
+/* Addresses of other servers that we know only save a query: they go in while there is room. */
+static void put_other_glue(struct answer_job *job, const struct zone_node *cut,
+                           const struct rrset *servers)
+{
+    struct reply *reply = &job->reply;
+    for (size_t i = 0; i < servers->count && !reply->is_full; i++) {
+        const struct zone_node *server = find_server(job, &servers->rdata[i]);
+        if (server == NULL || server->cut == cut)
+            continue;
+        uint8_t *start = reply->at;
+        uint16_t count = reply->counts[REPLY_ADDITIONAL];
+        uint8_t suffix_count = reply->suffix_count;
+        put_addresses(reply, server);
+        if (reply->is_full) {
+            reply->is_full = false;
+            reply->at = start;
+            reply->counts[REPLY_ADDITIONAL] = count;
+            reply->suffix_count = suffix_count;
+            return;
+        }
+    }
+}
+
+static void refer(struct answer_job *job, const struct zone_node *cut)
+{
+    const struct rrset *servers = zone_node_rrset(cut, TYPE_NS);
+    if (servers == NULL)
+        return;
+    const struct reply_owner owner = { cut->name, cut->name_len,
+                                       reply_find(&job->reply, cut->name, cut->name_len) };
+    reply_rrset(&job->reply, REPLY_AUTHORITY, &owner, servers, servers->ttl_s);
+    put_needed_glue(job, cut, servers);
+    put_other_glue(job, cut, servers);
+}
+
+/* Makes `target` the name to look up. False: the chain ends here, since it has come around, is too
+ * long or cannot go on in this message; what was answered so far stands. */
+static bool follow(struct answer_job *job, struct chain *chain, const uint8_t *target,
+                   size_t target_len, uint16_t target_at)
+{
+    chain->owners_at[chain->count++] = chain->owner.at;
+    if (job->reply.is_full || target_at == 0 || chain->count == CHAIN_MAX)
+        return false;
+    for (size_t i = 0; i < chain->count; i++) {
+        if (reply_name_is(&job->reply, chain->owners_at[i], target))
+            return false;
+    }
+    name_lower(target, target_len, chain->target);
+    chain->owner = (struct reply_owner){ chain->target, (uint8_t)target_len, target_at };
+    return true;
+}
+
+static bool at_cname(struct answer_job *job, struct chain *chain, const struct rrset *cname)
+{
+    const struct rdata *target = &cname->rdata[0];
+    uint16_t target_at =
+        reply_cname(&job->reply, &chain->owner, cname->ttl_s, target->bytes, target->len);
+    return job->query->qtype != TYPE_ANY &&
+           follow(job, chain, target->bytes, target->len, target_at);
+}
+
+/* RFC 6672 section 3.2: the DNAME, and the CNAME that it means for this name. */
+static bool at_dname(struct answer_job *job, struct chain *chain, const struct zone_node *node)
+{
+    const struct rrset *dname = zone_node_rrset(node, TYPE_DNAME);
+    if (dname == NULL)
+        return false;
+    const struct reply_owner owner = { node->name, node->name_len,
+                                       reply_find(&job->reply, node->name, node->name_len) };
+    reply_rrset(&job->reply, REPLY_ANSWER, &owner, dname, dname->ttl_s);
+    const struct rdata *suffix = &dname->rdata[0];
+    size_t prefix_len = (size_t)(chain->owner.name_len - node->name_len);
+    size_t target_len = prefix_len + suffix->len;
+    if (target_len > NAME_MAX_BYTES) {
+        job->rcode = RCODE_YXDOMAIN;
+        return false;
+    }
+    uint8_t target[NAME_MAX_BYTES];
+    memcpy(target, chain->owner.name, prefix_len);
+    memcpy(target + prefix_len, suffix->bytes, suffix->len);
+    uint16_t target_at = reply_cname(&job->reply, &chain->owner, dname->ttl_s, target, target_len);
+    return job->query->qtype != TYPE_ANY && job->query->qtype != TYPE_CNAME &&
+           follow(job, chain, target, target_len, target_at);
+}
+
+/* `node` is the name, or the wildcard that covers it. */
+static bool at_node(struct answer_job *job, struct chain *chain, const struct zone_node *node)
+{
+    uint16_t qtype = job->query->qtype;
+    if (node->steered != NODE_NOT_STEERED) {
+        steered_answer(job, node, chain->owner.at);
+        return false;
+    }
+    const struct rrset *rrset = zone_node_rrset(node, qtype);
+    if (rrset != NULL) {
+        reply_rrset(&job->reply, REPLY_ANSWER, &chain->owner, rrset, rrset->ttl_s);
+        return false;
+    }
+    const struct rrset *cname = zone_node_rrset(node, TYPE_CNAME);
+    if (cname != NULL)
+        return at_cname(job, chain, cname);
+    if (qtype == TYPE_ANY && node->rrset_count > 0)
+        lookup_minimal_any(job, chain->owner.at);
+    else
+        lookup_soa(job, node->zone);
+    return false;
+}
+
+static void refuse_foreign(struct answer_job *job)
+{
+    job->rcode = RCODE_REFUSED;
+    job->ede = EDE_NOT_AUTHORITATIVE;
+}
+
+/* Looks one name up; true when the chain goes on. */
+static bool step(struct answer_job *job, struct chain *chain)
+{
+    const struct zone_node *node = NULL;
+    bool is_first = chain->count == 0;
+    enum zone_match match =
+        zone_set_find(job->view->zones, chain->owner.name, chain->owner.name_len,
+                      job->query->qtype == TYPE_DS, &node);
+    if (match == ZONE_MATCH_NONE) {
+        /* A chain that leaves our zones just ends: where it leads is not ours to say. */
+        if (is_first)
+            refuse_foreign(job);
+        return false;
+    }
+    if (match == ZONE_MATCH_CUT) {
+        refer(job, node);
+        return false;
+    }
+    job->is_authoritative = true;
+    if (match == ZONE_MATCH_DNAME)
+        return at_dname(job, chain, node);
+    if (match != ZONE_MATCH_EXACT && is_first && builtin_steer(job, node->zone))
+        return false;
+    if (match != ZONE_MATCH_NXDOMAIN)
+        return at_node(job, chain, node);
+    job->rcode = RCODE_NXDOMAIN; /* RFC 6604: of the last name, also behind CNAMEs */
+    lookup_soa(job, node->zone);
+    return false;
+}
+
+void lookup_answer(struct answer_job *job)
+{
+    struct chain chain;
+    chain.owner = (struct reply_owner){ job->query->qname, job->query->qname_len, REPLY_QNAME_AT };
+    chain.count = 0;
+    while (step(job, &chain))
+        ;
+}
