@@ -140,7 +140,7 @@ TESTS_answer := $(addprefix tests/unit/dns/answer/,zones_test.c)
 TESTS_server := $(addprefix tests/unit/dns/server/,)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
 FUZZ_base :=
-FUZZ_model := $(addprefix tests/fuzz/,)
+FUZZ_model := $(addprefix tests/fuzz/,break_glass_fuzz.c document_fuzz.c)
 FUZZ_load := $(addprefix tests/fuzz/,)
 FUZZ_wire := $(addprefix tests/fuzz/,query_fuzz.c)
 FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
