@@ -62,8 +62,10 @@ BASE_SRC := $(addprefix steering/base/,addr.c buf.c cidr.c clock.c diag.c digest
 MODEL_SRC := $(addprefix steering/model/,area.c break_glass.c change.c decide.c document.c \
 	explain.c geo.c geo_builder.c geo_class.c geo_compile.c geo_table.c intern.c location.c \
 	prefix_trie.c site.c snapshot.c succession.c topology.c)
-LOAD_SRC := $(addprefix config/load/,mmdb.c mmdb_data.c mmdb_file.c mmdb_record.c places.c places_data.c \
-	schema.c schema_value.c yaml_tree.c)
+LOAD_SRC := $(addprefix config/load/,cidr_file.c domain.c geo_embedded.S load_detect.c mmdb.c \
+	mmdb_data.c mmdb_file.c mmdb_record.c node.c node_raw.c places.c places_data.c schema.c \
+	schema_value.c topology_area.c topology_lint.c topology_load.c topology_map.c \
+	topology_network.c topology_place.c topology_raw.c world_load.c yaml_tree.c)
 STORE_SRC := $(addprefix steering/store/,apply.c dir.c dir_cas.c dir_copy.c dir_log.c dir_presence.c \
 	dir_swap.c last_good.c presence.c store.c)
 RUNTIME_SRC := $(addprefix steering/runtime/,admin.c admin_socket.c break_glass_file.c grace.c \
@@ -181,6 +183,8 @@ $(B)/%.o: %.S
 	$(Q)mkdir -p $(@D) && $(SAY) AS $< && $(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/%.a:
 	$(Q)mkdir -p $(@D) && $(SAY) AR $@ && rm -f $@ && $(AR) rcs $@ $^
+# .incbin is invisible to -MMD.
+$(B)/config/load/geo_embedded.o: config/geo/steer-geo.mmdb
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 # ---- test targets ----------------------------------------------------------------------------

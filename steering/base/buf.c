@@ -13,6 +13,7 @@ enum { FIRST_CAPACITY = LIMIT(256, 1) };
 
 void buf_init(struct buf *buf, size_t max_bytes)
 {
+    assert(max_bytes < SIZE_MAX); /* the terminator needs one more */
     *buf = (struct buf){ .max_bytes = max_bytes };
 }
 

@@ -16,6 +16,14 @@ struct cidr cidr_make(const struct addr *addr, unsigned bits)
     return cidr;
 }
 
+/* `*bits` comes in as the most that there may be. No leading zeros: some read 010 as eight. */
+static bool parse_bits(struct str text, uint64_t *bits)
+{
+    if (text.len > 1 && text.ptr[0] == '0')
+        return false;
+    return str_parse_u64(text, *bits, bits);
+}
+
 enum cidr_problem cidr_parse(struct str text, struct cidr *out_cidr)
 {
     struct str head, tail;
@@ -24,7 +32,7 @@ enum cidr_problem cidr_parse(struct str text, struct cidr *out_cidr)
     if (!addr_parse(head, &addr))
         return CIDR_SYNTAX;
     uint64_t bits = addr_max_bits(&addr);
-    if (has_bits && (!str_parse_u64(tail, bits, &bits) || tail.len > 3))
+    if (has_bits && !parse_bits(tail, &bits))
         return CIDR_SYNTAX;
     *out_cidr = cidr_make(&addr, (unsigned)bits);
     return addr_eq(&out_cidr->addr, &addr) ? CIDR_FINE : CIDR_HOST_BITS;

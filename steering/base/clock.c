@@ -35,8 +35,16 @@ int64_t clock_unix_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* RFC 3339 has years of four digits only; numbers from files may say anything. */
+static const int64_t FIRST_S = -30610224000; /* 1000-01-01T00:00:00Z */
+static const int64_t LAST_S = 253402300799;  /* 9999-12-31T23:59:59Z */
+
 static size_t format_seconds(int64_t unix_s, char *out_text)
 {
+    if (unix_s < FIRST_S)
+        unix_s = FIRST_S;
+    if (unix_s > LAST_S)
+        unix_s = LAST_S;
     struct tm parts = { .tm_year = 0 };
     time_t seconds = (time_t)unix_s;
     gmtime_r(&seconds, &parts);
@@ -52,8 +60,9 @@ const char *clock_format_s(int64_t unix_s, char out_text[CLOCK_TEXT_MAX])
 
 const char *clock_format_ms(int64_t unix_ms, char out_text[CLOCK_TEXT_MAX])
 {
-    size_t len = format_seconds(unix_ms / 1000, out_text);
-    snprintf(out_text + len, CLOCK_TEXT_MAX - len, ".%03dZ", (int)(unix_ms % 1000));
+    int64_t ms = (unix_ms % 1000 + 1000) % 1000; /* counts up before 1970, too */
+    size_t len = format_seconds(unix_ms / 1000 - (unix_ms % 1000 < 0), out_text);
+    snprintf(out_text + len, CLOCK_TEXT_MAX - len, ".%03dZ", (int)ms);
     return out_text;
 }
 
@@ -92,6 +101,6 @@ const char *clock_format_age(int64_t age_s, char out_text[CLOCK_TEXT_MAX])
     else if (age < 86400)
         snprintf(out_text, CLOCK_TEXT_MAX, "%lld h %lld min", age / 3600, age % 3600 / 60);
     else
-        snprintf(out_text, CLOCK_TEXT_MAX, "%lld days", age / 86400);
+        snprintf(out_text, CLOCK_TEXT_MAX, "%lld day%s", age / 86400, age < 172800 ? "" : "s");
     return out_text;
 }

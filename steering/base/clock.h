@@ -15,7 +15,8 @@ uint64_t clock_monotonic_ms(void);
 int64_t clock_unix_s(void);
 int64_t clock_unix_ms(void);
 
-/* RFC 3339 UTC: "2026-11-21T02:30:11Z" and, with milliseconds, "2026-11-21T02:30:11.004Z". */
+/* RFC 3339 UTC: "2026-11-21T02:30:11Z" and, with milliseconds, "2026-11-21T02:30:11.004Z". Moments
+ * outside of the years 1000 to 9999 are shown as the nearest one inside. */
 enum { CLOCK_TEXT_MAX = 40 };
 const char *clock_format_s(int64_t unix_s, char out_text[CLOCK_TEXT_MAX]);
 const char *clock_format_ms(int64_t unix_ms, char out_text[CLOCK_TEXT_MAX]);

@@ -2,6 +2,7 @@
 #include "steering/base/diag.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,60 +33,83 @@ void diag_set_file(struct diag *diag, const char *file)
     diag->file = copy;
 }
 
+/* Truncates: half a message says more than none. */
+static void format_text(char out_text[TEXT_MAX_BYTES], const char *format, va_list args)
+    PRINTF_LIKE(2, 0);
+static void format_text(char out_text[TEXT_MAX_BYTES], const char *format, va_list args)
+{
+    int len = vsnprintf(out_text, TEXT_MAX_BYTES, format, args);
+    if (len >= TEXT_MAX_BYTES)
+        memcpy(out_text + TEXT_MAX_BYTES - 4, "...", 4);
+}
+
+static void drop_last_warning(struct diag *diag)
+{
+    size_t at = diag->count;
+    while (at > 0 && diag->entries[at - 1].severity != DIAG_WARNING)
+        at--;
+    if (at == 0)
+        return;
+    free(diag->entries[at - 1].file);
+    free(diag->entries[at - 1].text);
+    memmove(&diag->entries[at - 1], &diag->entries[at],
+            (diag->count - at) * sizeof(diag->entries[0]));
+    diag->count--;
+}
+
 static void add(struct diag *diag, enum diag_severity severity, uint32_t line, uint32_t column,
-                struct buf *text)
+                const char *text)
 {
     if (severity == DIAG_ERROR)
         diag->error_count++;
     else
         diag->warning_count++;
-    if (diag->count < DIAG_MAX) {
-        diag->entries =
-            mem_grow(diag->entries, diag->count, &diag->capacity, sizeof(diag->entries[0]));
-        diag->entries[diag->count++] = (struct diag_entry){
-            .severity = severity,
-            .file = diag->file != NULL ? mem_strdup(diag->file) : NULL,
-            .line = line,
-            .column = column,
-            .text = mem_strdup(buf_text(text)),
-        };
-    }
-    buf_fini(text);
+    /* An error must be seen, however many warnings came before it. */
+    if (diag->count == DIAG_MAX && severity == DIAG_ERROR)
+        drop_last_warning(diag);
+    if (diag->count == DIAG_MAX)
+        return;
+    diag->entries = mem_grow(diag->entries, diag->count, &diag->capacity, sizeof(diag->entries[0]));
+    diag->entries[diag->count++] = (struct diag_entry){
+        .severity = severity,
+        .file = diag->file != NULL ? mem_strdup(diag->file) : NULL,
+        .line = line,
+        .column = column,
+        .text = mem_strdup(text),
+    };
 }
 
 enum err diag_error(struct diag *diag, uint32_t line, uint32_t column, const char *format, ...)
 {
-    struct buf text;
+    char text[TEXT_MAX_BYTES];
     va_list args;
-    buf_init(&text, TEXT_MAX_BYTES);
     va_start(args, format);
-    buf_append_vformat(&text, format, args);
+    format_text(text, format, args);
     va_end(args);
-    add(diag, DIAG_ERROR, line, column, &text);
+    add(diag, DIAG_ERROR, line, column, text);
     return ERR_INVALID;
 }
 
 void diag_warning(struct diag *diag, uint32_t line, uint32_t column, const char *format, ...)
 {
-    struct buf text;
+    char text[TEXT_MAX_BYTES];
     va_list args;
-    buf_init(&text, TEXT_MAX_BYTES);
     va_start(args, format);
-    buf_append_vformat(&text, format, args);
+    format_text(text, format, args);
     va_end(args);
-    add(diag, DIAG_WARNING, line, column, &text);
+    add(diag, DIAG_WARNING, line, column, text);
 }
 
 enum err diag_errno(struct diag *diag, int errnum, const char *format, ...)
 {
-    struct buf text;
+    char text[TEXT_MAX_BYTES];
+    char whole[TEXT_MAX_BYTES + 128];
     va_list args;
-    buf_init(&text, TEXT_MAX_BYTES);
     va_start(args, format);
-    buf_append_vformat(&text, format, args);
+    format_text(text, format, args);
     va_end(args);
-    buf_append_format(&text, ": %s", strerror(errnum));
-    add(diag, DIAG_ERROR, 0, 0, &text);
+    snprintf(whole, sizeof(whole), "%s: %.100s", text, strerror(errnum));
+    add(diag, DIAG_ERROR, 0, 0, whole);
     return err_from_errno(errnum);
 }
 

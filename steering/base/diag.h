@@ -4,7 +4,8 @@
  * Shape:     FILE:LINE:COLUMN: error: TEXT   (line and column from 1; 0 = unknown, left out)
  * Threads:   owner only.
  * Ownership: copies all texts. `file` of diag_set_file is copied too.
- * Limits:    DIAG_MAX entries; later ones are only counted.
+ * Limits:    DIAG_MAX entries; later ones are only counted, but an error takes the place of a
+ *            warning. Texts beyond 2 KiB are cut and end in "...".
  */
 #pragma once
 

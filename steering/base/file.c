@@ -110,8 +110,25 @@ enum err file_replace(const char *path, struct str content, bool is_durable)
     return err;
 }
 
+static enum err make_folder(const char *path)
+{
+    struct stat found;
+    if (mkdir(path, 0755) == 0)
+        return ERR_OK;
+    if (errno != EEXIST)
+        return err_from_errno(errno);
+    if (stat(path, &found) == 0 && S_ISDIR(found.st_mode))
+        return ERR_OK;
+    errno = ENOTDIR; /* a file is in the way */
+    return ERR_EXISTS;
+}
+
 enum err file_make_folders(const char *path)
 {
+    if (path[0] == '\0') {
+        errno = ENOENT;
+        return ERR_NOT_FOUND;
+    }
     char *partial = mem_strdup(path);
     enum err err = ERR_OK;
     for (char *at = partial + 1; err == ERR_OK; at++) {
@@ -119,13 +136,14 @@ enum err file_make_folders(const char *path)
             continue;
         char kept = *at;
         *at = '\0';
-        if (mkdir(partial, 0755) != 0 && errno != EEXIST)
-            err = err_from_errno(errno);
+        err = make_folder(partial);
         *at = kept;
         if (kept == '\0')
             break;
     }
+    int kept_errno = errno;
     free(partial);
+    errno = kept_errno;
     return err;
 }
 

@@ -13,11 +13,13 @@
 MUST_USE enum err file_read(const char *path, struct buf *out);
 
 /* Replaces `path` atomically: temporary file beside it, write, fsync, rename, fsync of the
- * folder. On failure the old file stands and the temporary is gone. ERR_NO_SPACE, ERR_DENIED,
- * ERR_IO; `errno` is kept. `is_durable` false leaves out both fsyncs. */
+ * folder. On failure the old file stands and the temporary is gone; only when the folder could
+ * not be synced (a dying disk) may the new one. ERR_NO_SPACE, ERR_DENIED, ERR_IO; `errno` is kept.
+ * `is_durable` false leaves out both fsyncs. */
 MUST_USE enum err file_replace(const char *path, struct str content, bool is_durable);
 
-/* mkdir -p with mode 0755 for what is missing. */
+/* mkdir -p with mode 0755 for what is missing. ERR_EXISTS when a file is in the way, ERR_DENIED,
+ * ERR_NO_SPACE, ERR_NOT_FOUND for the empty path, ERR_IO; `errno` is kept. */
 MUST_USE enum err file_make_folders(const char *path);
 /* The folder of `path`, joined with `name` unless `name` is absolute. Owned by the caller. */
 char *file_beside(const char *path, const char *name);

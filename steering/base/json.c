@@ -2,6 +2,7 @@
 #include "steering/base/json.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "steering/base/mem.h"
 
@@ -63,8 +64,9 @@ bool json_get_bool(const json_t *object, const char *key, bool fallback)
 
 void json_set_str(json_t *object, const char *key, struct str text)
 {
-    json_t *value = json_stringn(text.ptr != NULL ? text.ptr : "", text.len);
-    if (value == NULL) { /* not UTF-8 */
+    bool has_nul = text.len > 0 && memchr(text.ptr, '\0', text.len) != NULL;
+    json_t *value = has_nul ? NULL : json_stringn(text.ptr != NULL ? text.ptr : "", text.len);
+    if (value == NULL) { /* not UTF-8, or with a NUL that json_parse would not read back */
         char *ascii = mem_strndup(text.ptr, text.len);
         for (size_t i = 0; i < text.len; i++)
             if ((unsigned char)ascii[i] >= 0x80 || ascii[i] == '\0')

@@ -24,6 +24,7 @@ void json_format_pretty(const json_t *value, struct buf *out);
 struct str json_get_str(const json_t *object, const char *key); /* borrowed from the value */
 int64_t json_get_int(const json_t *object, const char *key, int64_t fallback);
 bool json_get_bool(const json_t *object, const char *key, bool fallback);
-/* Sets `key` to a string made of any bytes: what is not UTF-8 becomes '?'. */
+/* Sets `key` to a string made of any bytes: if they are not UTF-8, or hold a NUL, all that
+ * is not ASCII becomes '?'. */
 void json_set_str(json_t *object, const char *key, struct str text);
 void json_set_int(json_t *object, const char *key, int64_t number);

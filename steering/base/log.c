@@ -37,11 +37,11 @@ bool log_parse_level(struct str name, enum log_level *out_level)
     return false;
 }
 
-/* A line break inside a value would forge a second log line. */
+/* A line break inside a value would forge a second log line, an escape drive a terminal. */
 static void flatten(char *text)
 {
     for (char *p = text; *p != '\0'; p++)
-        if (*p == '\n' || *p == '\r')
+        if ((unsigned char)*p < ' ' || *p == '\x7f')
             *p = ' ';
 }
 

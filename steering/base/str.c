@@ -43,7 +43,8 @@ bool str_starts_with(struct str s, struct str prefix)
 bool str_ends_with(struct str s, struct str suffix)
 {
     return s.len >= suffix.len &&
-           str_eq((struct str){ s.ptr + (s.len - suffix.len), suffix.len }, suffix);
+           (suffix.len == 0 ||
+            str_eq((struct str){ s.ptr + (s.len - suffix.len), suffix.len }, suffix));
 }
 
 int str_compare(struct str a, struct str b)
@@ -76,7 +77,7 @@ bool str_split(struct str s, char separator, struct str *out_head, struct str *o
     const char *at = s.len > 0 ? memchr(s.ptr, separator, s.len) : NULL;
     if (at == NULL) {
         *out_head = s;
-        *out_tail = (struct str){ .ptr = s.ptr + s.len, .len = 0 };
+        *out_tail = (struct str){ .ptr = s.len > 0 ? s.ptr + s.len : s.ptr, .len = 0 };
         return false;
     }
     size_t head = (size_t)(at - s.ptr);
