@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/load/mmdb.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,10 +10,8 @@
 #include "steering/base/limits.h"
 #include "steering/base/mem.h"
 
-/* What a subtree says: nothing, one and the same value everywhere, or several. Values are AS
- * numbers, or 1 + the index of a location. */
+/* What a record says: nothing of use, or 1 + the number of its location, or its AS number. */
 enum { NOTHING = 0 };
-#define SEVERAL UINT32_MAX
 
 /* Open addressing, at most half full; key 0 marks a free slot, so callers add 1 to offsets, which
  * MMDB_MAX_BYTES keeps well below 2^32. */
@@ -37,13 +34,8 @@ struct walk {
     const char *damage; /* not NULL: stop */
     size_t prefix_count;
     resolve_fn resolve;
-    struct memo by_offset;   /* record -> value: each is decoded once */
-    struct memo by_location; /* hash of a location -> value: records may repeat each other */
-    struct location *locations;
-    size_t location_count, location_capacity;
-    mmdb_location_fn on_location;
-    mmdb_asn_fn on_asn;
-    void *context;
+    struct memo by_offset; /* record -> value: each is decoded once */
+    const struct mmdb_sink *sink;
 };
 
 /* Where in the address space the walk stands: the first `depth` bits of `addr`. */
@@ -87,28 +79,15 @@ static struct memo_slot *memo_get(struct memo *memo, uint32_t key, bool *out_is_
 
 /* ---- values -------------------------------------------------------------------------------- */
 
-/* Two locations of one hash only cost a duplicate: the later one gets a number of its own. */
-static uint32_t intern(struct walk *walk, const struct location *location)
-{
-    bool is_fresh = false;
-    struct memo_slot *slot =
-        memo_get(&walk->by_location, (uint32_t)location_hash(location) | 1, &is_fresh);
-    if (!is_fresh && location_eq(&walk->locations[slot->value - 1], location))
-        return slot->value;
-    walk->locations = mem_grow(walk->locations, walk->location_count, &walk->location_capacity,
-                               sizeof(walk->locations[0]));
-    walk->locations[walk->location_count++] = *location;
-    slot->value = (uint32_t)walk->location_count;
-    return slot->value;
-}
-
 static bool resolve_location(struct walk *walk, size_t offset, uint32_t *out_value)
 {
     static const struct location unknown = { .has_coordinates = false };
     struct location location;
     if (!mmdb_record_location(&walk->reader, offset, &location))
         return false;
-    *out_value = location_eq(&location, &unknown) ? NOTHING : intern(walk, &location);
+    *out_value = NOTHING;
+    if (!location_eq(&location, &unknown))
+        *out_value = 1 + walk->sink->number_location(walk->sink->context, &location);
     return true;
 }
 
@@ -131,19 +110,20 @@ static uint32_t value_at(struct walk *walk, size_t offset)
 
 static void emit(struct walk *walk, const struct place_in_tree *place, uint32_t value)
 {
-    if (value == NOTHING || value == SEVERAL || walk->damage != NULL)
-        return;
+    const struct mmdb_sink *sink = walk->sink;
     struct cidr net = { .addr = place->addr, .bits = (uint8_t)place->depth };
+    if (value == NOTHING)
+        return;
     walk->prefix_count++;
-    if (walk->on_asn != NULL)
-        walk->on_asn(walk->context, &net, value);
+    if (walk->resolve == resolve_asn)
+        sink->add_asn(sink->context, &net, value);
     else
-        walk->on_location(walk->context, &net, &walk->locations[value - 1]);
+        sink->add_location(sink->context, &net, value - 1);
 }
 
 /* ---- tree ---------------------------------------------------------------------------------- */
 
-/* Prefixes that lead writers link to the IPv4 subtree once more. The geo trie folds them. */
+/* Prefixes that writers link to the IPv4 subtree once more. The geo trie folds them. */
 static bool is_alias(const struct place_in_tree *place)
 {
     static const struct {
@@ -170,67 +150,62 @@ static bool covers_v4(const struct place_in_tree *place)
            memcmp(place->addr.bytes, zeros, sizeof(zeros)) == 0;
 }
 
-static uint32_t visit_node(struct walk *walk, uint64_t number, struct place_in_tree *place);
+static void visit_node(struct walk *walk, uint64_t number, struct place_in_tree *place);
 
 /* One record of a node: leads on, or to data, or nowhere. */
-static uint32_t visit_record(struct walk *walk, uint64_t record, uint8_t type,
-                             struct place_in_tree *place)
+static void visit_record(struct walk *walk, uint64_t record, uint8_t type,
+                         struct place_in_tree *place)
 {
     bool is_v6 = place->addr.family == ADDR_V6;
     if (walk->damage != NULL || type == MMDB_RECORD_TYPE_EMPTY || (is_v6 && is_alias(place)))
-        return NOTHING;
-    if (is_v6 && place->depth == 96 && covers_v4(place)) {
+        return;
+    if (place->depth == 96 && covers_v4(place)) {
         struct place_in_tree v4 = v4_root;
-        emit(walk, &v4_root, visit_record(walk, record, type, &v4));
-        return NOTHING;
+        visit_record(walk, record, type, &v4);
+        return;
     }
-    if (type == MMDB_RECORD_TYPE_SEARCH_NODE)
-        return visit_node(walk, record, place);
+    if (type == MMDB_RECORD_TYPE_SEARCH_NODE) {
+        visit_node(walk, record, place);
+        return;
+    }
     uint64_t data_at = (uint64_t)walk->file.node_count + 16;
     if (type != MMDB_RECORD_TYPE_DATA || record < data_at ||
         record - data_at >= walk->file.data.len) {
         walk->damage = "its search tree points outside of the file";
-        return NOTHING;
+        return;
     }
     uint32_t value = value_at(walk, (size_t)(record - data_at));
-    if (covers_v4(place))
+    if (covers_v4(place)) /* ::/0 .. ::/95 say something about IPv4 as a whole */
         emit(walk, &v4_root, value);
-    return value;
+    emit(walk, place, value);
 }
 
-/* Depth first. A subtree that says one thing is handed up instead of out, so that neighbours can
- * join; the recursion is as deep as an address has bits. */
-static uint32_t visit_node(struct walk *walk, uint64_t number, struct place_in_tree *place)
+/* Depth first; the recursion is as deep as an address has bits. */
+static void visit_node(struct walk *walk, uint64_t number, struct place_in_tree *place)
 {
     MMDB_search_node_s node;
-    uint32_t values[2] = { NOTHING, NOTHING };
     if (place->depth == addr_max_bits(&place->addr)) {
         walk->damage = "its search tree is deeper than an address";
-        return NOTHING;
+        return;
     }
-    if (walk->visits_left-- == 0) {
-        walk->visits_left = 0;
+    if (walk->visits_left == 0) {
         walk->damage = "its search tree runs in circles";
-        return NOTHING;
+        return;
     }
+    walk->visits_left--;
     /* libmaxminddb would read one node beyond the last. */
     if (number >= walk->file.node_count ||
         MMDB_read_node(&walk->file.mmdb, (uint32_t)number, &node) != MMDB_SUCCESS) {
         walk->damage = "its search tree points outside of itself";
-        return NOTHING;
+        return;
     }
     unsigned bit = place->depth++;
     uint8_t mask = (uint8_t)(0x80u >> bit % 8);
-    values[0] = visit_record(walk, node.left_record, node.left_record_type, place);
+    visit_record(walk, node.left_record, node.left_record_type, place);
     place->addr.bytes[bit / 8] |= mask;
-    values[1] = visit_record(walk, node.right_record, node.right_record_type, place);
-    if (values[0] != values[1])
-        emit(walk, place, values[1]);
+    visit_record(walk, node.right_record, node.right_record_type, place);
     place->addr.bytes[bit / 8] &= (uint8_t)~mask;
-    if (values[0] != values[1])
-        emit(walk, place, values[0]);
     place->depth = bit;
-    return values[0] == values[1] ? values[0] : SEVERAL;
 }
 
 static void walk_tree(struct walk *walk)
@@ -238,7 +213,7 @@ static void walk_tree(struct walk *walk)
     struct place_in_tree root = { .addr = { .family = ADDR_V4 } };
     if (walk->file.ip_version == 6)
         root.addr.family = ADDR_V6;
-    emit(walk, &root, visit_node(walk, 0, &root));
+    visit_node(walk, 0, &root);
 }
 
 /* ---- whole --------------------------------------------------------------------------------- */
@@ -273,7 +248,7 @@ static enum err finish(struct walk *walk, struct diag *diag, struct mmdb_info *o
                      walk->reader.unusable_at);
     if (walk->prefix_count == 0)
         diag_warning(diag, 0, 0, "the database holds no %s",
-                     walk->on_asn != NULL ? "AS numbers" : "locations");
+                     walk->resolve == resolve_asn ? "AS numbers" : "locations");
     fill_info(walk, out_info);
     return ERR_OK;
 }
@@ -295,26 +270,23 @@ static enum err load(const struct mmdb_source *source, struct walk *walk, struct
         mmdb_file_close(&walk->file);
     }
     free(walk->by_offset.slots);
-    free(walk->by_location.slots);
-    free(walk->locations);
     diag_set_file(diag, NULL);
     return err;
 }
 
 enum err mmdb_load_locations(const struct mmdb_source *source, uint32_t max_radius_km,
-                             mmdb_location_fn on_location, void *context, struct diag *diag,
+                             const struct mmdb_sink *sink, struct diag *diag,
                              struct mmdb_info *out_info)
 {
     struct walk walk = { .resolve = resolve_location,
                          .reader = { .max_radius_km = max_radius_km },
-                         .on_location = on_location,
-                         .context = context };
+                         .sink = sink };
     return load(source, &walk, diag, out_info);
 }
 
-enum err mmdb_load_asns(const struct mmdb_source *source, mmdb_asn_fn on_asn, void *context,
+enum err mmdb_load_asns(const struct mmdb_source *source, const struct mmdb_sink *sink,
                         struct diag *diag, struct mmdb_info *out_info)
 {
-    struct walk walk = { .resolve = resolve_asn, .on_asn = on_asn, .context = context };
+    struct walk walk = { .resolve = resolve_asn, .sink = sink };
     return load(source, &walk, diag, out_info);
 }

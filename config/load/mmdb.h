@@ -31,24 +31,30 @@ struct mmdb_info {
     char type[MMDB_TYPE_MAX]; /* "DBIP-City-Lite", cut when longer */
     uint64_t build_epoch;     /* Unix time */
     unsigned ip_version;      /* 4 or 6 */
-    size_t prefix_count;      /* handed to the callback */
+    size_t prefix_count;      /* handed to the sink */
     size_t record_count;      /* different data records */
     size_t unusable_count;    /* values of a wrong type or form, ignored */
 };
 
-typedef void (*mmdb_location_fn)(void *context, const struct cidr *net,
-                                 const struct location *location);
-typedef void (*mmdb_asn_fn)(void *context, const struct cidr *net, uint32_t asn);
+/* Who receives the prefixes, in ascending order; those about which the file says nothing are left
+ * out. IPv4 in IPv6 (::/96) comes as IPv4; the prefixes that only repeat it (IPv4-mapped, NAT64,
+ * 6to4, Teredo) are left out. */
+struct mmdb_sink {
+    void *context;
+    /* For locations: gives each different one a number below UINT32_MAX... */
+    uint32_t (*number_location)(void *context, const struct location *location);
+    /* ...and takes each prefix with such a number. */
+    void (*add_location)(void *context, const struct cidr *net, uint32_t number);
+    /* For AS numbers. */
+    void (*add_asn)(void *context, const struct cidr *net, uint32_t asn);
+};
 
-/* Hands every prefix with a known country to `on_location`; neighbours that say the same are joined
- * first. IPv4 in IPv6 (::/96) comes as IPv4; the prefixes that only repeat it (IPv4-mapped, NAT64,
- * 6to4, Teredo) are left out. Coordinates are the database's unless their accuracy radius exceeds
- * `max_radius_km`, else the middle of the subdivision, else of the country.
+/* Coordinates are the database's unless their accuracy radius exceeds `max_radius_km`, else the
+ * middle of the subdivision, else of the country.
  * ERR_CORRUPT for structural damage, ERR_TOO_LARGE, or what opening the file gave; `diag` says
- * more. The callback may have been called already then: drop what it has built. */
+ * more. The sink may have received prefixes already then: drop what it has built. */
 MUST_USE enum err mmdb_load_locations(const struct mmdb_source *source, uint32_t max_radius_km,
-                                      mmdb_location_fn on_location, void *context,
-                                      struct diag *diag, struct mmdb_info *out_info);
-/* The same for AS numbers. */
-MUST_USE enum err mmdb_load_asns(const struct mmdb_source *source, mmdb_asn_fn on_asn,
-                                 void *context, struct diag *diag, struct mmdb_info *out_info);
+                                      const struct mmdb_sink *sink, struct diag *diag,
+                                      struct mmdb_info *out_info);
+MUST_USE enum err mmdb_load_asns(const struct mmdb_source *source, const struct mmdb_sink *sink,
+                                 struct diag *diag, struct mmdb_info *out_info);

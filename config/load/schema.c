@@ -147,6 +147,8 @@ static void apply_default(const struct schema_key *key, void *out)
     diag_init(&diag);
     enum err err = yaml_tree_parse(str_from(key->fallback), &diag, &tree);
     assert(err == ERR_OK);
+    for (size_t i = 0; i < tree->node_count; i++) /* nowhere in the file */
+        tree->nodes[i]->line = tree->nodes[i]->column = 0;
     parse_field(key, tree->root, &diag, out);
     assert(!diag_has_errors(&diag));
     yaml_tree_free(tree);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Domain names as settings files write them.
+ *
+ * Shape:     labels of letters, digits, '-' and '_'; no escapes, no wildcards.
+ * Threads:   any.
+ * Source:    RFC 1035 section 2.3.4 (sizes)
+ */
+#pragma once
+
+#include "steering/base/str.h"
+
+enum { DOMAIN_TEXT_MAX = 256 };
+
+/* Writes the absolute, lower-case form with final dot ("www.example.com."). Returns NULL, or what
+ * is wrong: "has an empty label". `out_name` is untouched then. */
+const char *domain_parse(struct str text, char out_name[DOMAIN_TEXT_MAX]);
