@@ -70,7 +70,9 @@ STORE_SRC := $(addprefix steering/store/,apply.c dir.c dir_cas.c dir_copy.c dir_
 	dir_swap.c last_good.c presence.c store.c)
 RUNTIME_SRC := $(addprefix steering/runtime/,admin.c admin_socket.c break_glass_file.c grace.c \
 	histogram.c metrics.c notify.c privileges.c publisher.c signals.c steering.c thread.c)
-CTL_SRC := $(addprefix steering/ctl/,)
+CTL_SRC := $(addprefix steering/ctl/,args.c cmd_change.c cmd_check.c cmd_complete.c cmd_explain.c \
+	cmd_explain_config.c cmd_help.c cmd_history.c cmd_status.c cmd_store.c cmd_wait.c command.c \
+	converge.c findings.c http.c operator.c sites.c table.c text.c waiting.c)
 WIRE_SRC := $(addprefix dns/wire/,name.c query.c)
 ZONE_SRC := $(addprefix dns/zone/,arena.c lexer.c name_table.c rdata_ldns.c rdata_loc.c rdata_rare.c \
 	rdata_text.c svcb.c type_name.c zone_bind.c zone_builder.c zone_check.c zone_load.c \
@@ -137,7 +139,7 @@ TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c metrics_t
 	publisher_test.c)
 TESTS_ctl := $(addprefix tests/unit/steering/ctl/,)
 TESTS_wire := $(addprefix tests/unit/dns/wire/,name_test.c query_test.c)
-TESTS_zone := $(addprefix tests/unit/dns/zone/,)
+TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c)
 TESTS_answer := $(addprefix tests/unit/dns/answer/,zones_test.c)
 TESTS_server := $(addprefix tests/unit/dns/server/,)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
@@ -147,6 +149,10 @@ FUZZ_load := $(addprefix tests/fuzz/,)
 FUZZ_wire := $(addprefix tests/fuzz/,query_fuzz.c)
 FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
 FUZZ_answer := $(addprefix tests/fuzz/,)
+
+# Small programs that callgrind is run on: make build/release/tests/bench/answer_bench
+BENCH_model := $(addprefix tests/bench/,geo_lookup_bench.c)
+BENCH_answer := $(addprefix tests/bench/,answer_bench.c)
 
 TEST_LAYERS := base model load store runtime ctl wire zone answer server
 FUZZ_LAYERS := base model load wire zone answer
@@ -164,8 +170,13 @@ FUZZ_BINS += $$(patsubst %.c,$(B)/%,$$(FUZZ_$(1)))
 $$(patsubst %.c,$(B)/%,$$(FUZZ_$(1))): $(B)/%: $(B)/%.o $(FUZZ_MAIN) $$(STACK_$(1))
 	$$(Q)$$(SAY) LD $$@ && $$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LINK_$(1))
 endef
+define bench_layer
+$$(patsubst %.c,$(B)/%,$$(BENCH_$(1))): $(B)/%: $(B)/%.o $$(STACK_$(1))
+	$$(Q)$$(SAY) LD $$@ && $$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LINK_$(1))
+endef
 $(foreach layer,$(TEST_LAYERS),$(eval $(call test_layer,$(layer))))
 $(foreach layer,$(FUZZ_LAYERS),$(eval $(call fuzz_layer,$(layer))))
+$(foreach layer,model answer,$(eval $(call bench_layer,$(layer))))
 
 # ---- rules -----------------------------------------------------------------------------------
 ifeq ($(V),1)

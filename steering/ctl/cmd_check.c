@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "config/load/load_detect.h"
+#include "config/load/node.h"
+#include "config/load/topology_load.h"
+#include "steering/base/file.h"
+#include "steering/base/mem.h"
+#include "steering/ctl/command.h"
+#include "steering/ctl/findings.h"
+
+enum { OUTPUT_MAX_BYTES = 16 << 20 };
+
+extern char **environ;
+
+/* ---- zones: the server's own check --------------------------------------------------------- */
+
+/* Zone files are the DNS server's affair, and this program does not contain it: it asks the
+ * steer-dns that was installed beside it. */
+static char *find_server(void)
+{
+    char path[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    if (len <= 0)
+        return mem_strdup("steer-dns");
+    path[len] = '\0';
+    return file_beside(path, "steer-dns");
+}
+
+static void read_all(int fd, struct buf *out)
+{
+    char piece[4096];
+    for (;;) {
+        ssize_t got = read(fd, piece, sizeof(piece));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return;
+        buf_append(out, piece, (size_t)got);
+    }
+}
+
+/* Runs `steer-dns --check file`; the exit code, or -1 when it could not be run or was killed. */
+static int run_server(const char *server, const char *file, struct buf *out_output)
+{
+    char *argv[] = { mem_strdup(server), mem_strdup("--check"), mem_strdup(file), NULL };
+    posix_spawn_file_actions_t actions;
+    int ends[2], status = 0, code = -1;
+    pid_t pid = 0;
+    if (pipe(ends) == 0) {
+        posix_spawn_file_actions_init(&actions);
+        posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+        posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
+        posix_spawn_file_actions_addclose(&actions, ends[0]);
+        posix_spawn_file_actions_addclose(&actions, ends[1]);
+        int failed = posix_spawn(&pid, server, &actions, NULL, argv, environ);
+        posix_spawn_file_actions_destroy(&actions);
+        close(ends[1]);
+        read_all(ends[0], out_output);
+        close(ends[0]);
+        if (failed == 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status))
+            code = WEXITSTATUS(status);
+    }
+    for (size_t i = 0; argv[i] != NULL; i++)
+        free(argv[i]);
+    return code;
+}
+
+/* Lines that are no findings count only when the check failed: then they are all there is. */
+static void take_output(struct findings *findings, const char *file, struct str output, int code)
+{
+    size_t errors_before = findings->error_count;
+    struct str rest = output, line;
+    while (rest.len > 0) {
+        str_split(rest, '\n', &line, &rest);
+        findings_add_line(findings, line);
+    }
+    rest = output;
+    while (code != 0 && findings->error_count == errors_before && rest.len > 0) {
+        str_split(rest, '\n', &line, &rest);
+        char *text = mem_strndup(line.ptr, line.len);
+        findings_add_error(findings, file, text);
+        free(text);
+    }
+    if (code != 0 && findings->error_count == errors_before)
+        findings_add_error(findings, file, "steer-dns --check failed without a word");
+}
+
+static void check_by_server(struct findings *findings, const char *file)
+{
+    struct buf output;
+    char *server = find_server();
+    buf_init(&output, OUTPUT_MAX_BYTES);
+    if (access(server, X_OK) != 0) {
+        struct buf line;
+        buf_init(&line, 1 << 16);
+        buf_append_format(&line, "%s: warning: zones are not checked: there is no '%s'", file,
+                          server);
+        findings_add_line(findings, buf_str(&line));
+        buf_fini(&line);
+    } else {
+        int code = run_server(server, file, &output);
+        take_output(findings, file, buf_str(&output), code);
+    }
+    buf_fini(&output);
+    free(server);
+}
+
+/* ---- files ---------------------------------------------------------------------------------- */
+
+static const char *const kind_names[] = { [LOAD_TOPOLOGY] = "topology", [LOAD_NODE] = "node" };
+
+static enum err load(const char *file, enum load_kind kind, struct diag *diag)
+{
+    struct topology *topology = NULL;
+    struct node *node = NULL;
+    enum err err =
+        kind == LOAD_TOPOLOGY ? topology_load(file, diag, &topology) : node_load(file, diag, &node);
+    topology_free(topology);
+    node_free(node);
+    return err;
+}
+
+static json_t *check_file(struct ctl *ctl, struct findings *findings, const char *file)
+{
+    struct diag diag;
+    enum load_kind kind = LOAD_TOPOLOGY;
+    size_t errors = findings->error_count, warnings = findings->warning_count;
+    diag_init(&diag);
+    enum err err = load_detect(file, &diag, &kind);
+    const char *kind_name = err == ERR_OK ? kind_names[kind] : "unknown";
+    if (err == ERR_OK)
+        err = load(file, kind, &diag);
+    findings_add_diag(findings, &diag);
+    if (err != ERR_OK && findings->error_count == errors && !diag_has_errors(&diag))
+        findings_add_error(findings, file, err_text(err));
+    diag_fini(&diag);
+    if (err == ERR_OK && kind == LOAD_NODE)
+        check_by_server(findings, file);
+    errors = findings->error_count - errors;
+    warnings = findings->warning_count - warnings;
+    ctl_note(ctl, "%s: %s, %zu error%s, %zu warning%s\n", file, kind_name, errors,
+             errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
+    json_t *entry = json_object();
+    json_set_str(entry, "file", str_from(file));
+    json_set_str(entry, "kind", str_from(kind_name));
+    json_set_int(entry, "errors", (int64_t)errors);
+    json_set_int(entry, "warnings", (int64_t)warnings);
+    return entry;
+}
+
+static enum err run(struct ctl *ctl)
+{
+    struct findings findings;
+    json_t *files = json_array();
+    findings_init(&findings);
+    for (size_t i = 0; i < ctl->args.word_count; i++)
+        json_array_append_new(files, check_file(ctl, &findings, ctl->args.words[i]));
+    ctl_print(ctl, "%s", buf_text(&findings.text));
+    json_t *answer = ctl_new_answer(findings.error_count == 0);
+    json_object_set_new(answer, "files", files);
+    json_object_set(answer, "diagnostics", findings.all);
+    ctl_answer(ctl, answer);
+    ctl->has_answered = true; /* the findings say it all */
+    enum err err = findings.error_count == 0 ? ERR_OK : ERR_INVALID;
+    findings_fini(&findings);
+    return err;
+}
+
+const struct command cmd_check = {
+    .name = "check",
+    .words = "FILE...",
+    .min_words = 1,
+    .max_words = ARGS_WORD_MAX,
+    .summary = "find the mistakes in topology and node files",
+    .about = "Checks topology and node files (it sees which is which) and, for a node file, all\n"
+             "that it names: topology, databases, zones. Every error and warning is reported as\n"
+             "FILE:LINE:COLUMN in one run. Ends with 2 when there is an error.",
+    .examples = "  steer check topology.yaml dns.yaml",
+    .run = run,
+};

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "config/load/node.h"
+#include "config/load/world_load.h"
+#include "steering/base/mem.h"
+#include "steering/base/suggest.h"
+#include "steering/ctl/command.h"
+#include "steering/ctl/http.h"
+#include "steering/model/explain.h"
+#include "steering/store/last_good.h"
+#include "steering/store/presence.h"
+#include "steering/store/store.h"
+
+/* ---- telling ----------------------------------------------------------------------------------
+ */
+
+static void print_one(const struct ctl *ctl, const json_t *explanation)
+{
+    struct buf text;
+    buf_init(&text, 16 << 20);
+    explain_format(explanation, &text);
+    ctl_print(ctl, "%s", buf_text(&text));
+    buf_fini(&text);
+}
+
+/* `answer` is what a node said: {"explanations":[...]}, or one explanation bare. Takes it. */
+static void tell(struct ctl *ctl, const char *node, json_t *answer)
+{
+    json_t *all = json_incref(json_object_get(answer, "explanations"));
+    if (!json_is_array(all)) {
+        json_t *one = all != NULL ? all : json_incref(answer);
+        all = json_array();
+        json_array_append_new(all, one);
+    }
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        ctl_print(ctl, "%s", i > 0 ? "\n" : "");
+        print_one(ctl, json_array_get(all, i));
+    }
+    json_t *result = ctl_new_answer(true);
+    json_set_str(result, "by", str_from(node));
+    json_object_set_new(result, "explanations", all);
+    ctl_answer(ctl, result);
+    json_decref(answer);
+}
+
+/* ---- by a node --------------------------------------------------------------------------------
+ */
+
+static enum err refuse_unknown_node(struct ctl *ctl, const struct presences *nodes)
+{
+    char hint[SUGGEST_TEXT_MAX];
+    struct suggest suggest = suggest_init(str_from(ctl->args.node));
+    for (size_t i = 0; i < nodes->count; i++)
+        suggest_offer(&suggest, str_from(nodes->items[i].id));
+    diag_error(&ctl->diag, 0, 0, "no living node with an admin socket is called '%s'%s",
+               ctl->args.node, suggest_format(&suggest, hint, sizeof(hint)));
+    return ERR_UNKNOWN;
+}
+
+static enum err choose_node(struct ctl *ctl, const struct presences *nodes,
+                            const struct presence **out_node)
+{
+    for (size_t i = 0; i < nodes->count; i++) {
+        const struct presence *node = &nodes->items[i];
+        bool is_wanted = ctl->args.node == NULL || strcmp(ctl->args.node, node->id) == 0;
+        if (!is_wanted || !node->is_alive || node->admin.len == 0)
+            continue;
+        *out_node = node;
+        return ERR_OK;
+    }
+    if (ctl->args.node != NULL)
+        return refuse_unknown_node(ctl, nodes);
+    diag_error(&ctl->diag, 0, 0,
+               "no living node on the store '%s' to ask; --config FILE computes it here instead",
+               ctl->args.store);
+    return ERR_UNREACHABLE;
+}
+
+static enum err read_answer(struct ctl *ctl, long status, const struct buf *body, json_t **out)
+{
+    json_t *answer = NULL;
+    enum err err = json_parse(buf_str(body), &ctl->diag, &answer);
+    if (err != ERR_OK)
+        return ERR_UNREACHABLE;
+    if (status == 200) {
+        *out = answer;
+        return ERR_OK;
+    }
+    diag_error(&ctl->diag, 0, 0, "%.*s", STR_ARG(json_get_str(answer, "error")));
+    json_decref(answer);
+    return status == 404 ? ERR_UNKNOWN : status < 500 ? ERR_INVALID : ERR_UNREACHABLE;
+}
+
+static enum err ask_node(struct ctl *ctl, const struct presence *node)
+{
+    struct buf path, body;
+    long status = 0;
+    json_t *answer = NULL;
+    uint64_t timeout_ms = ctl->args.timeout_ms > 0 ? ctl->args.timeout_ms : 1;
+    buf_init(&path, 1 << 16);
+    buf_init(&body, HTTP_ANSWER_MAX_BYTES);
+    buf_append_text(&path, "/explain");
+    http_add_argument(&path, "name", ctl->args.words[0]);
+    http_add_argument(&path, "from", ctl->args.from);
+    if (ctl->args.ecs != NULL)
+        http_add_argument(&path, "ecs", ctl->args.ecs);
+    enum err err =
+        http_get(node->admin.ptr, buf_text(&path), timeout_ms, &ctl->diag, &status, &body);
+    if (err == ERR_OK)
+        err = read_answer(ctl, status, &body, &answer);
+    if (err == ERR_OK)
+        tell(ctl, node->id, answer);
+    buf_fini(&body);
+    buf_fini(&path);
+    return err;
+}
+
+static enum err by_node(struct ctl *ctl)
+{
+    struct presences nodes = { .items = NULL };
+    const struct presence *node = NULL;
+    enum err err = ctl_open_store(ctl);
+    if (err == ERR_OK)
+        err = ctl_list_nodes(ctl, &nodes);
+    if (err == ERR_OK)
+        err = choose_node(ctl, &nodes, &node);
+    if (err == ERR_OK)
+        err = ask_node(ctl, node);
+    presences_fini(&nodes);
+    return err;
+}
+
+/* ---- computed here ----------------------------------------------------------------------------
+ */
+
+/* As the node would at its start: the store, else its last good one, else nobody's orders. */
+static struct document *find_document(const struct node *node)
+{
+    struct store *store = NULL;
+    struct document *document = NULL;
+    struct diag ignored;
+    diag_init(&ignored);
+    if (store_open(node->store_directory, &ignored, &store) != ERR_OK ||
+        store_get(store, &ignored, &document) != ERR_OK)
+        document = NULL;
+    if (document == NULL && last_good_load(node->state_directory, &ignored, &document) != ERR_OK)
+        document = document_new("");
+    store_close(store);
+    diag_fini(&ignored);
+    return document;
+}
+
+static enum err parse_query(struct ctl *ctl, struct explain_query *out_query)
+{
+    struct cidr from;
+    *out_query = (struct explain_query){ .name = str_from(ctl->args.words[0]) };
+    if (cidr_parse(str_from(ctl->args.from), &from) == CIDR_SYNTAX)
+        return diag_error(&ctl->diag, 0, 0, "--from '%s': expected an address or a prefix",
+                          ctl->args.from);
+    out_query->resolver = from.addr;
+    if (ctl->args.ecs == NULL)
+        return ERR_OK;
+    out_query->has_ecs = true;
+    if (cidr_parse(str_from(ctl->args.ecs), &out_query->ecs) == CIDR_SYNTAX)
+        return diag_error(&ctl->diag, 0, 0, "--ecs '%s': expected a prefix such as 192.0.2.0/24",
+                          ctl->args.ecs);
+    return ERR_OK;
+}
+
+static enum err compute(struct ctl *ctl, const struct explain_query *query)
+{
+    struct node *node = NULL;
+    struct world *world = NULL;
+    json_t *explanation = NULL;
+    enum err err = node_load(ctl->args.config, &ctl->diag, &node);
+    if (err == ERR_OK)
+        err = world_load(node->topology, &node->geo, &ctl->diag, NULL, &world);
+    if (err == ERR_OK) {
+        struct snapshot *snapshot = snapshot_new(world, find_document(node), NULL);
+        err = explain(snapshot, query, &ctl->diag, &explanation);
+        snapshot_unref(snapshot);
+    }
+    if (err == ERR_OK)
+        tell(ctl, ctl->args.config, explanation);
+    world_unref(world);
+    node_free(node);
+    return err;
+}
+
+/* ---- the command ------------------------------------------------------------------------------
+ */
+
+static enum err run(struct ctl *ctl)
+{
+    struct explain_query query;
+    if (ctl->args.from == NULL)
+        return diag_error(&ctl->diag, 0, 0, "'steer explain' needs --from ADDRESS: who asks?");
+    enum err err = parse_query(ctl, &query);
+    if (err != ERR_OK)
+        return err;
+    return ctl->args.config != NULL ? compute(ctl, &query) : by_node(ctl);
+}
+
+const struct command cmd_explain = {
+    .name = "explain",
+    .words = "NAME",
+    .min_words = 1,
+    .max_words = 1,
+    .options = ARGS_FROM | ARGS_ECS | ARGS_NODE | ARGS_CONFIG,
+    .summary = "why a client gets the answer that it gets",
+    .about = "Tells, step by step, how a node answers NAME (a steered name, or a map) when a\n"
+             "resolver at --from ADDRESS asks, with the client subnet --ecs if it sends one.\n"
+             "A living node is asked; with --config FILE it is computed here from that node's "
+             "file,\nwithout its break-glass orders.",
+    .examples = "  steer explain api.example.com --from 192.0.2.53 --ecs 203.0.113.0/24",
+    .run = run,
+};

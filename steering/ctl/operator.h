@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The person at the keyboard, for the audit log.
+ * Threads:   any.
+ */
+#pragma once
+
+#include "steering/base/ulid.h"
+#include "steering/ctl/command.h"
+#include "steering/store/store.h"
+
+enum { OPERATOR_NAME_MAX = 128 };
+
+/* Who runs this operation; what store_audit borrows. */
+struct operator
+{
+    char who[OPERATOR_NAME_MAX]; /* the user behind sudo, else the user, else "uid N" */
+    char host[OPERATOR_NAME_MAX];
+    char op_id[ULID_TEXT_MAX]; /* new for every operator_init */
+    struct str *argv;
+    size_t argc;
+    int64_t at_unix_s;
+};
+
+void operator_init(struct operator* operator, const struct ctl * ctl);
+void operator_fini(struct operator* operator);
+/* `why` is the --reason, or "". Borrows from both. */
+struct store_audit operator_audit(const struct operator* operator, const struct ctl * ctl,
+                                  struct str verb, struct str site);
+/* The --reason without white space around it, or "". */
+struct str operator_reason(const struct ctl *ctl);
