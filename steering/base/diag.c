@@ -57,6 +57,17 @@ static void drop_last_warning(struct diag *diag)
     diag->count--;
 }
 
+/* Texts quote foreign files: a line break would forge an entry, an escape sequence would reach the
+ * terminal. UTF-8 passes. */
+static char *copy_blunted(const char *text)
+{
+    char *copy = mem_strdup(text);
+    for (char *at = copy; *at != '\0'; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?';
+    return copy;
+}
+
 static void add(struct diag *diag, enum diag_severity severity, uint32_t line, uint32_t column,
                 const char *text)
 {
