@@ -86,7 +86,7 @@ static void add(struct diag *diag, enum diag_severity severity, uint32_t line, u
         .file = diag->file != NULL ? mem_strdup(diag->file) : NULL,
         .line = line,
         .column = column,
-        .text = mem_strdup(text),
+        .text = copy_blunted(text),
     };
 }
 
