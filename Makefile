@@ -69,7 +69,8 @@ LOAD_SRC := $(addprefix config/load/,cidr_file.c domain.c geo_embedded.S load_de
 STORE_SRC := $(addprefix steering/store/,apply.c dir.c dir_cas.c dir_copy.c dir_log.c dir_presence.c \
 	dir_swap.c last_good.c presence.c store.c)
 RUNTIME_SRC := $(addprefix steering/runtime/,admin.c admin_socket.c break_glass_file.c grace.c \
-	histogram.c metrics.c notify.c privileges.c publisher.c signals.c steering.c thread.c)
+	histogram.c metrics.c notify.c privileges.c publisher.c signals.c steering.c steering_metrics.c \
+	thread.c)
 CTL_SRC := $(addprefix steering/ctl/,args.c cmd_change.c cmd_check.c cmd_complete.c cmd_explain.c \
 	cmd_explain_config.c cmd_help.c cmd_history.c cmd_status.c cmd_store.c cmd_wait.c command.c \
 	converge.c findings.c http.c operator.c sites.c table.c text.c waiting.c)
@@ -79,7 +80,8 @@ ZONE_SRC := $(addprefix dns/zone/,arena.c lexer.c name_table.c rdata_ldns.c rdat
 	zone_name.c zone_parser.c zone_report.c zone_set.c)
 ANSWER_SRC := $(addprefix dns/answer/,answer.c builtin.c lookup.c opt.c reply.c steered.c view.c \
 	view_encode.c)
-SERVER_SRC := $(addprefix dns/server/,)
+SERVER_SRC := $(addprefix dns/server/,dataset.c exposition.c frames.c options.c reload.c routes.c \
+	server.c serving.c site_counts.c sockets.c status.c tally.c tcp.c tcp_clients.c udp.c)
 
 # ---- archives: one per folder, so that an upward call fails to link --------------------------
 objs = $(patsubst %.c,$(B)/%.o,$(patsubst %.S,$(B)/%.o,$(1)))
@@ -132,14 +134,15 @@ TESTS_base := $(addprefix tests/unit/steering/base/,addr_test.c buf_test.c cidr_
 TESTS_model := $(addprefix tests/unit/steering/model/,area_test.c break_glass_test.c \
 	change_test.c decide_test.c document_test.c explain_test.c geo_scope_test.c geo_test.c \
 	intern_test.c prefix_trie_test.c snapshot_test.c succession_test.c topology_test.c)
-TESTS_load := $(addprefix tests/unit/config/load/,places_test.c)
+TESTS_load := $(addprefix tests/unit/config/load/,places_test.c yaml_tree_test.c)
 TESTS_store := $(addprefix tests/unit/steering/store/,apply_test.c dir_crash_test.c dir_race_test.c dir_test.c \
 	last_good_test.c presence_test.c)
 TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c metrics_test.c \
 	publisher_test.c)
-TESTS_ctl := $(addprefix tests/unit/steering/ctl/,)
+TESTS_ctl := $(addprefix tests/unit/steering/ctl/,args_test.c converge_test.c findings_test.c sites_test.c \
+	table_test.c text_test.c)
 TESTS_wire := $(addprefix tests/unit/dns/wire/,name_test.c query_test.c)
-TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c)
+TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c rdata_text_test.c)
 TESTS_answer := $(addprefix tests/unit/dns/answer/,zones_test.c)
 TESTS_server := $(addprefix tests/unit/dns/server/,)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.

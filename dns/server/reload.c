@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/server/reload.h"
+
+#include <stdlib.h>
+
+#include "dns/server/server_priv.h"
+#include "steering/base/log.h"
+#include "steering/base/mem.h"
+#include "steering/runtime/notify.h"
+
+enum { TEXT_MAX_BYTES = 1 << 20 };
+
+/* ---- who waits ----------------------------------------------------------------------------- */
+
+static void wait_for(struct reload_waiters *waiters, struct admin_request *request)
+{
+    if (request == NULL)
+        return;
+    waiters->requests =
+        mem_grow(waiters->requests, waiters->count, &waiters->capacity, sizeof(*waiters->requests));
+    waiters->requests[waiters->count++] = request;
+}
+
+static void answer_all(struct reload_waiters *waiters, unsigned status, json_t *outcome)
+{
+    /* Replying runs other requests, which may begin the next round. */
+    struct reload_waiters mine = *waiters;
+    *waiters = (struct reload_waiters){ .requests = NULL };
+    for (size_t i = 0; i < mine.count; i++)
+        admin_reply_json(mine.requests[i], status, json_incref(outcome));
+    free(mine.requests);
+}
+
+/* ---- what came of it ----------------------------------------------------------------------- */
+
+static json_t *entry_value(const struct diag_entry *entry)
+{
+    json_t *value = json_object();
+    json_set_str(value, "severity", entry->severity == DIAG_ERROR ? STR("error") : STR("warning"));
+    json_set_str(value, "file", str_from(entry->file));
+    json_set_int(value, "line", entry->line);
+    json_set_int(value, "column", entry->column);
+    json_set_str(value, "text", str_from(entry->text));
+    return value;
+}
+
+static json_t *outcome_value(const struct reload *reload)
+{
+    struct buf text;
+    json_t *value = json_object();
+    json_t *entries = json_array();
+    buf_init(&text, TEXT_MAX_BYTES);
+    diag_format(&reload->diag, &text);
+    for (size_t i = 0; i < reload->diag.count; i++)
+        json_array_append_new(entries, entry_value(&reload->diag.entries[i]));
+    json_set_int(value, "v", 1);
+    json_object_set_new(value, "ok", json_boolean(reload->err == ERR_OK));
+    json_object_set_new(value, "diagnostics", entries);
+    json_set_str(value, "text", buf_str(&text));
+    if (reload->err == ERR_OK) {
+        json_set_int(value, "took_ms", (int64_t)(reload->loaded->load_ns / 1000000));
+        json_set_int(value, "zones", (int64_t)zone_set_count(reload->loaded->zones));
+        json_set_int(value, "records", (int64_t)zone_set_record_count(reload->loaded->zones));
+    } else {
+        json_set_str(value, "error", STR("nothing was changed: the files have errors"));
+    }
+    buf_fini(&text);
+    return value;
+}
+
+static void log_entries(const struct diag *diag)
+{
+    for (size_t i = 0; i < diag->count; i++) {
+        const struct diag_entry *entry = &diag->entries[i];
+        log_write(entry->severity == DIAG_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "reload",
+                  "file=\"%s\" line=%u column=%u text=\"%s\"",
+                  entry->file == NULL ? "" : entry->file, entry->line, entry->column, entry->text);
+    }
+}
+
+/* ---- the round ----------------------------------------------------------------------------- */
+
+static void start(struct reload *reload);
+
+static void finish(struct reload *reload, unsigned status)
+{
+    json_t *outcome = reload->outcome;
+    reload->outcome = NULL;
+    reload->is_running = false;
+    notify_send("READY=1");
+    answer_all(&reload->present, status, outcome);
+    json_decref(outcome);
+    if (reload->is_wanted && !reload->is_running)
+        start(reload);
+}
+
+static void on_load(uv_work_t *work)
+{
+    struct reload *reload = container_of(work, struct reload, work);
+    reload->err = dataset_load(reload->server->node_path, &reload->diag, &reload->loaded);
+}
+
+static void on_loaded(uv_work_t *work, int status)
+{
+    struct reload *reload = container_of(work, struct reload, work);
+    struct server *server = reload->server;
+    struct dataset *loaded = reload->loaded;
+    (void)status;
+    if (server->is_stopping) {
+        dataset_unref(loaded);
+        reload->loaded = NULL;
+        return;
+    }
+    if (reload->err == ERR_OK)
+        dataset_warn_restart(server->node, loaded->node, &reload->diag);
+    log_entries(&reload->diag);
+    reload->outcome = outcome_value(reload);
+    reload->loaded = NULL;
+    if (reload->err != ERR_OK) {
+        reload->failure_count++;
+        log_error("reload.failed", "errors=%u kept=old", reload->diag.error_count);
+        finish(reload, 422);
+        return;
+    }
+    reload->success_count++;
+    log_info("reload.done", "took_ms=%llu", (unsigned long long)(loaded->load_ns / 1000000));
+    server_adopt(server, loaded);
+}
+
+static void start(struct reload *reload)
+{
+    reload->is_running = true;
+    reload->is_wanted = false;
+    struct reload_waiters none = reload->present;
+    reload->present = reload->next;
+    reload->next = none;
+    diag_fini(&reload->diag);
+    diag_init(&reload->diag);
+    notify_reloading();
+    uv_queue_work(&reload->server->loop, &reload->work, on_load, on_loaded);
+}
+
+void reload_init(struct reload *reload, struct server *server)
+{
+    *reload = (struct reload){ .server = server };
+    diag_init(&reload->diag);
+}
+
+void reload_begin(struct reload *reload, struct admin_request *request)
+{
+    wait_for(&reload->next, request);
+    if (reload->is_running)
+        reload->is_wanted = true;
+    else
+        start(reload);
+}
+
+void reload_settled(struct reload *reload)
+{
+    if (reload->outcome != NULL)
+        finish(reload, 200);
+}
+
+void reload_stop(struct reload *reload)
+{
+    json_t *stopping = json_object();
+    json_set_int(stopping, "v", 1);
+    json_object_set_new(stopping, "ok", json_false());
+    json_set_str(stopping, "error", STR("the server is stopping"));
+    answer_all(&reload->present, 503, stopping);
+    answer_all(&reload->next, 503, stopping);
+    json_decref(stopping);
+}
+
+void reload_fini(struct reload *reload)
+{
+    json_decref(reload->outcome);
+    diag_fini(&reload->diag);
+    free(reload->present.requests);
+    free(reload->next.requests);
+}
