@@ -134,7 +134,7 @@ TESTS_base := $(addprefix tests/unit/steering/base/,addr_test.c buf_test.c cidr_
 TESTS_model := $(addprefix tests/unit/steering/model/,area_test.c break_glass_test.c \
 	change_test.c decide_test.c document_test.c explain_test.c geo_scope_test.c geo_test.c \
 	intern_test.c prefix_trie_test.c snapshot_test.c succession_test.c topology_test.c)
-TESTS_load := $(addprefix tests/unit/config/load/,places_test.c yaml_tree_test.c)
+TESTS_load := $(addprefix tests/unit/config/load/,cidr_file_test.c domain_test.c places_test.c schema_test.c yaml_tree_test.c)
 TESTS_store := $(addprefix tests/unit/steering/store/,apply_test.c dir_crash_test.c dir_race_test.c dir_test.c \
 	last_good_test.c presence_test.c)
 TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c metrics_test.c \

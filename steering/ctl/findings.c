@@ -62,7 +62,7 @@ static bool split_at_severity(struct str line, enum diag_severity severity, stru
         at != NULL && (at == line.ptr || (at >= line.ptr + 2 && at[-1] == ' ' && at[-2] == ':'));
     if (!is_lead)
         return false;
-    out->severity = severity;
+    *out = (struct place){ .severity = severity };
     out->file = (struct str){ line.ptr, at == line.ptr ? 0 : (size_t)(at - line.ptr) - 2 };
     out->text = (struct str){ at + len, line.len - (size_t)(at - line.ptr) - (size_t)len };
     return true;
@@ -71,9 +71,14 @@ static bool split_at_severity(struct str line, enum diag_severity severity, stru
 static bool parse_line(struct str line, struct place *out)
 {
     uint64_t number;
-    *out = (struct place){ .line = 0 };
-    if (!split_at_severity(line, DIAG_ERROR, out) && !split_at_severity(line, DIAG_WARNING, out))
+    struct place error, warning;
+    bool is_error = split_at_severity(line, DIAG_ERROR, &error);
+    bool is_warning = split_at_severity(line, DIAG_WARNING, &warning);
+    if (!is_error && !is_warning)
         return false;
+    /* The first mark counts: the text behind it may hold another one. */
+    bool takes_error = is_error && (!is_warning || error.text.ptr < warning.text.ptr);
+    *out = takes_error ? error : warning;
     if (cut_number(&out->file, &number))
         out->line = number;
     if (out->line > 0 && cut_number(&out->file, &number)) {
