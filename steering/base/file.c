@@ -167,3 +167,13 @@ char *file_beside(const char *path, const char *name)
     free(folder);
     return joined;
 }
+
+char *file_absolute(const char *path)
+{
+    char *folder = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    if (folder == NULL) /* a working directory that was removed: the name as it is */
+        return mem_strdup(path);
+    char *joined = file_join(folder, path);
+    free(folder);
+    return joined;
+}

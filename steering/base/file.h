@@ -25,3 +25,5 @@ MUST_USE enum err file_make_folders(const char *path);
 char *file_beside(const char *path, const char *name);
 /* "folder/name"; owned by the caller. */
 char *file_join(const char *folder, const char *name);
+/* `path` itself when absolute, else behind the working directory; owned by the caller. */
+char *file_absolute(const char *path);

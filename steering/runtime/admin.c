@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "steering/base/file.h"
 #include "steering/base/mem.h"
 #include "steering/runtime/admin_socket.h"
 
@@ -266,7 +267,7 @@ enum err admin_open(const struct admin_settings *settings, struct diag *diag,
         err = admin_socket_open_unix(settings->socket_path, diag, &fd);
         if (err != ERR_OK)
             goto out;
-        admin->socket_path = mem_strdup(settings->socket_path);
+        admin->socket_path = file_absolute(settings->socket_path);
         add_listener(admin, fd);
     }
     if (settings->has_tcp) {
