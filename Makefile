@@ -142,7 +142,7 @@ TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c metrics_t
 TESTS_ctl := $(addprefix tests/unit/steering/ctl/,args_test.c converge_test.c findings_test.c sites_test.c \
 	table_test.c text_test.c)
 TESTS_wire := $(addprefix tests/unit/dns/wire/,name_test.c query_test.c)
-TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c rdata_text_test.c)
+TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c rdata_text_test.c svcb_test.c zone_load_test.c)
 TESTS_answer := $(addprefix tests/unit/dns/answer/,zones_test.c)
 TESTS_server := $(addprefix tests/unit/dns/server/,)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
@@ -154,6 +154,7 @@ FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
 FUZZ_answer := $(addprefix tests/fuzz/,)
 
 # Small programs that callgrind is run on: make build/release/tests/bench/answer_bench
+BENCH_base := $(addprefix tests/bench/,udp_echo.c)
 BENCH_model := $(addprefix tests/bench/,geo_lookup_bench.c)
 BENCH_answer := $(addprefix tests/bench/,answer_bench.c)
 
@@ -179,7 +180,7 @@ $$(patsubst %.c,$(B)/%,$$(BENCH_$(1))): $(B)/%: $(B)/%.o $$(STACK_$(1))
 endef
 $(foreach layer,$(TEST_LAYERS),$(eval $(call test_layer,$(layer))))
 $(foreach layer,$(FUZZ_LAYERS),$(eval $(call fuzz_layer,$(layer))))
-$(foreach layer,model answer,$(eval $(call bench_layer,$(layer))))
+$(foreach layer,base model answer,$(eval $(call bench_layer,$(layer))))
 
 # ---- rules -----------------------------------------------------------------------------------
 ifeq ($(V),1)
@@ -246,7 +247,7 @@ integration: ## pytest against the programs of one flavour; PYTEST_ARGS='-k ecs'
 			--timeout=$(TEST_SECONDS_EACH) tests/integration $(PYTEST_ARGS); \
 	else echo '0 passed, 0 failed, 0 skipped'; fi
 bench: ## compares speed and memory with the peers, as ratios
-	$(Q)$(MAKE) --no-print-directory $(PARALLEL) BUILD=release all
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) BUILD=release all build/release/tests/bench/udp_echo
 	$(Q)tests/bench/run
 demo: ## two servers on loopback: resolve, evacuate, restore
 	$(Q)$(MAKE) --no-print-directory $(PARALLEL) BUILD=release all

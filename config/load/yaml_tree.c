@@ -18,6 +18,7 @@ struct anchor {
 /* One run over a text. `open` holds the lists and maps that are being read, innermost last. */
 struct reader {
     yaml_parser_t parser;
+    struct str text;
     struct yaml_tree *tree;
     struct diag *diag;
     struct yaml_tree_node *open[YAML_TREE_DEPTH_MAX];
@@ -223,17 +224,31 @@ static enum err read_event(struct reader *reader, const yaml_event_t *event)
     return ERR_OK;
 }
 
-/* libyaml splits a problem in two: what it was doing, and what it met. */
+/* The commonest slip: a bare [::1] or [2001:db8::], where YAML sees colons of its own. */
+static bool is_about_ipv6(const struct reader *reader, size_t line)
+{
+    struct str rest = reader->text, text = { "", 0 };
+    for (size_t i = 0; i <= line; i++)
+        str_split(rest, '\n', &text, &rest);
+    return text.len > 0 && memmem(text.ptr, text.len, "::", 2) != NULL;
+}
+
+/* libyaml splits a problem in two: what it met, and what it was doing since where. */
 static enum err syntax_error(struct reader *reader)
 {
     const yaml_parser_t *parser = &reader->parser;
     const char *problem = parser->problem != NULL ? parser->problem : "unreadable";
     const char *context = parser->context != NULL ? parser->context : "";
     const yaml_mark_t *mark = &parser->problem_mark;
+    char since[64] = "";
     if (parser->error == YAML_READER_ERROR) /* has an offset only; the mark is where it read */
         mark = &parser->mark;
+    else if (context[0] != '\0' && parser->context_mark.line != mark->line)
+        snprintf(since, sizeof(since), " that begins on line %zu", parser->context_mark.line + 1);
     return diag_error(reader->diag, (uint32_t)mark->line + 1, (uint32_t)mark->column + 1,
-                      "YAML syntax: %s%s%s", problem, context[0] != '\0' ? " " : "", context);
+                      "YAML syntax: %s%s%s%s%s", problem, context[0] != '\0' ? " " : "", context,
+                      since,
+                      is_about_ipv6(reader, mark->line) ? "; IPv6 addresses need quotes" : "");
 }
 
 static enum err read_all(struct reader *reader)
@@ -251,7 +266,9 @@ static enum err read_all(struct reader *reader)
 
 enum err yaml_tree_parse(struct str text, struct diag *diag, struct yaml_tree **out_tree)
 {
-    struct reader reader = { .diag = diag, .tree = mem_calloc(1, sizeof(struct yaml_tree)) };
+    struct reader reader = { .text = text,
+                             .diag = diag,
+                             .tree = mem_calloc(1, sizeof(struct yaml_tree)) };
     uint32_t errors_before = diag->error_count;
     if (text.len > YAML_TREE_MAX_BYTES) {
         yaml_tree_free(reader.tree);
