@@ -52,3 +52,20 @@ const char *domain_parse(struct str text, char out_name[DOMAIN_TEXT_MAX])
     memcpy(out_name, name, len + 2);
     return NULL;
 }
+
+const char *domain_parse_owner(struct str text, char out_name[DOMAIN_TEXT_MAX])
+{
+    static const struct str wildcard = { .ptr = "*.", .len = 2 };
+    char below[DOMAIN_TEXT_MAX];
+    if (!str_starts_with(text, wildcard))
+        return domain_parse(text, out_name);
+    const char *problem = domain_parse((struct str){ text.ptr + 2, text.len - 2 }, below);
+    if (problem != NULL)
+        return problem;
+    size_t len = strlen(below);
+    if (len + 2 > ABSOLUTE_MAX)
+        return "is longer than 253 characters";
+    memcpy(out_name, "*.", 2);
+    memcpy(out_name + 2, below, len + 1);
+    return NULL;
+}
