@@ -57,13 +57,3 @@ void name_table_insert(struct name_table *table, uint64_t hash, uint32_t index,
     put(table, hash, index);
     table->count++;
 }
-
-uint64_t name_hash(const uint8_t *wire)
-{
-    uint8_t offsets[NAME_MAX_LABELS];
-    unsigned count = name_labels(wire, offsets);
-    uint64_t hash = NAME_HASH_ROOT;
-    while (count-- > 0)
-        hash = name_hash_step(hash, wire + offsets[count]);
-    return hash;
-}

@@ -25,14 +25,15 @@ struct binding {
 static uint64_t hash_of_wanted(const void *context, uint32_t index)
 {
     const struct binding *binding = context;
-    return name_hash(binding->wanted[index].wire);
+    const struct wanted *wanted = &binding->wanted[index];
+    return name_hash(wanted->wire, wanted->len);
 }
 
 /* False when the name was there already. */
 static bool note_name(struct binding *binding, size_t index)
 {
     const struct wanted *wanted = &binding->wanted[index];
-    uint64_t hash = name_hash(wanted->wire);
+    uint64_t hash = name_hash(wanted->wire, wanted->len);
     for (uint32_t at = name_table_start(&binding->seen, hash);
          !name_table_is_empty(&binding->seen, at); at = name_table_next(&binding->seen, at)) {
         const struct wanted *other = &binding->wanted[name_table_index(&binding->seen, at)];
@@ -144,7 +145,7 @@ static struct zone_node *node_of(struct zone_set *set, const struct wanted *want
                                   .steered = NODE_NOT_STEERED,
                                   .zone = node->zone,
                               },
-                              name_hash(name));
+                              name_hash(name, wanted->len - offsets[count - i]));
         if (made->is_wildcard)
             node->wildcard = made;
         node = made;

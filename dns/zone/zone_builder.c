@@ -43,7 +43,7 @@ struct zone_builder *zone_builder_new(struct zone_set *set, struct zone *zone,
                           .name = zone->origin,
                           .name_len = zone->origin_len,
                           .label_count = (uint8_t)builder->apex_label_count,
-                          .hash = name_hash(zone->origin),
+                          .hash = name_hash(zone->origin, zone->origin_len),
                           .parent = NO_INDEX,
                           .first = NO_INDEX,
                           .last = NO_INDEX,
@@ -80,7 +80,8 @@ static uint32_t find_node(const struct zone_builder *builder, uint64_t hash, con
     return NO_INDEX;
 }
 
-/* A name of the zone taken apart: hashes[i] is that of its last i labels, from the apex on. */
+/* A name of the zone taken apart: hashes[i] is that of its last i labels, for those
+ * that are no nodes yet. */
 struct parsed_name {
     uint8_t offsets[NAME_MAX_LABELS];
     uint64_t hashes[NAME_MAX_LABELS];
@@ -94,12 +95,9 @@ static uint32_t find_deepest(const struct zone_builder *builder, const uint8_t *
     unsigned count = name_labels(name, out_parsed->offsets);
     unsigned apex = builder->apex_label_count;
     out_parsed->label_count = count;
-    out_parsed->hashes[apex] = builder->nodes[0].hash;
-    for (unsigned i = apex + 1; i <= count; i++)
-        out_parsed->hashes[i] =
-            name_hash_step(out_parsed->hashes[i - 1], name + out_parsed->offsets[count - i]);
     for (unsigned i = count; i > apex; i--) {
         size_t start = out_parsed->offsets[count - i];
+        out_parsed->hashes[i] = name_hash(name + start, name_len - start);
         uint32_t found = find_node(builder, out_parsed->hashes[i], name + start, name_len - start);
         if (found != NO_INDEX)
             return found;

@@ -23,12 +23,13 @@ struct plan {
 static uint64_t hash_of_origin(const void *context, uint32_t index)
 {
     const struct plan *plan = context;
-    return name_hash(plan->set->zones[index].origin);
+    const struct zone *zone = &plan->set->zones[index];
+    return name_hash(zone->origin, zone->origin_len);
 }
 
 static size_t find_origin(const struct plan *plan, const uint8_t *name, size_t name_len)
 {
-    uint64_t hash = name_hash(name);
+    uint64_t hash = name_hash(name, name_len);
     for (uint32_t at = name_table_start(&plan->origins, hash);
          !name_table_is_empty(&plan->origins, at); at = name_table_next(&plan->origins, at)) {
         const struct zone *zone = &plan->set->zones[name_table_index(&plan->origins, at)];
@@ -61,7 +62,8 @@ static void plan_zone(struct plan *plan, size_t index, struct diag *diag)
     memcpy(origin, wire, len);
     zone->origin = origin;
     zone->origin_len = (uint8_t)len;
-    name_table_insert(&plan->origins, name_hash(origin), (uint32_t)index, hash_of_origin, plan);
+    name_table_insert(&plan->origins, name_hash(origin, len), (uint32_t)index, hash_of_origin,
+                      plan);
     plan->is_good[index] = true;
 }
 

@@ -40,7 +40,8 @@ void zone_set_unref(struct zone_set *zones)
 
 static uint64_t hash_of_node(const void *context, uint32_t index)
 {
-    return name_hash(zone_set_node(context, index)->name);
+    const struct zone_node *node = zone_set_node(context, index);
+    return name_hash(node->name, node->name_len);
 }
 
 void zone_set_reserve_nodes(struct zone_set *set, size_t count)
@@ -84,10 +85,11 @@ size_t zone_set_record_count(const struct zone_set *zones)
 
 /* ---- search ---------------------------------------------------------------------------------- */
 
-static inline struct zone_node *probe(const struct zone_set *set, uint64_t hash,
-                                      const uint8_t *name, size_t name_len)
+static inline struct zone_node *probe(const struct zone_set *set, const uint8_t *name,
+                                      size_t name_len)
 {
     const struct name_table *table = &set->table;
+    uint64_t hash = name_hash(name, name_len);
     for (uint32_t at = name_table_start(table, hash); !name_table_is_empty(table, at);
          at = name_table_next(table, at)) {
         if (!name_table_tag_matches(table, at, hash))
@@ -99,25 +101,30 @@ static inline struct zone_node *probe(const struct zone_set *set, uint64_t hash,
     return NULL;
 }
 
+/* The deepest node above the name. Deeper than the deepest node of all there is nothing to find,
+ * so a name of many labels costs no more than the zones are deep. */
+static struct zone_set_hit search_above(const struct zone_set *set, const uint8_t *name,
+                                        size_t name_len)
+{
+    uint8_t offsets[NAME_MAX_LABELS];
+    struct zone_set_hit hit = { .name_label_count = name_labels(name, offsets) };
+    unsigned count = hit.name_label_count;
+    unsigned depth = count < set->label_count_max + 1u ? count : set->label_count_max + 1u;
+    while (hit.node == NULL && depth > 0) {
+        size_t start = offsets[count - --depth];
+        hit.node = probe(set, name + start, name_len - start);
+    }
+    hit.label_count = depth;
+    return hit;
+}
+
 struct zone_set_hit zone_set_search(const struct zone_set *set, const uint8_t *name,
                                     size_t name_len)
 {
-    uint8_t offsets[NAME_MAX_LABELS];
-    uint64_t hashes[NAME_MAX_LABELS]; /* [i]: of the last i labels */
-    struct zone_set_hit hit = { .name_label_count = name_labels(name, offsets) };
-    unsigned count = hit.name_label_count;
-    unsigned deepest = count < set->label_count_max ? count : set->label_count_max;
-    hashes[0] = NAME_HASH_ROOT;
-    for (unsigned i = 1; i <= deepest; i++)
-        hashes[i] = name_hash_step(hashes[i - 1], name + offsets[count - i]);
-    /* From the whole name upwards: most queries are for names that exist, or lie right below. */
-    for (unsigned i = deepest;; i--) {
-        size_t start = offsets[count - i];
-        hit.node = probe(set, hashes[i], name + start, name_len - start);
-        hit.label_count = i;
-        if (hit.node != NULL || i == 0)
-            return hit;
-    }
+    struct zone_node *node = probe(set, name, name_len);
+    if (node == NULL)
+        return search_above(set, name, name_len);
+    return (struct zone_set_hit){ node, node->label_count, node->label_count };
 }
 
 enum zone_match zone_set_find(const struct zone_set *zones, const uint8_t *name, size_t name_len,
@@ -158,5 +165,5 @@ const struct rrset *zone_node_rrset(const struct zone_node *node, uint16_t type)
 const struct zone_node *zone_set_find_glue(const struct zone_set *zones, const uint8_t *name,
                                            size_t name_len)
 {
-    return probe(zones, name_hash(name), name, name_len);
+    return probe(zones, name, name_len);
 }
