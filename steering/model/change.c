@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "steering/model/change.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "steering/base/mem.h"
@@ -114,7 +115,8 @@ static json_t *child_object(json_t *parent, const char *key)
     json_t *child = json_object_get(parent, key);
     if (child == NULL) {
         child = json_object();
-        json_object_set_new(parent, key, child);
+        int failed = json_object_set_new(parent, key, child);
+        assert(failed == 0); /* site names are ASCII: the topology saw to that */
     }
     return child;
 }

@@ -20,7 +20,7 @@ struct finding {
     struct decision decision;
 };
 
-static enum err refuse_name(const struct topology *topology, struct str name, struct diag *diag)
+static void refuse_name(const struct topology *topology, struct str name, struct diag *diag)
 {
     char hint[SUGGEST_TEXT_MAX];
     struct suggest suggest = suggest_init(name);
@@ -30,20 +30,19 @@ static enum err refuse_name(const struct topology *topology, struct str name, st
         suggest_offer(&suggest, str_from(topology->maps[i].name));
     diag_error(diag, 0, 0, "'%.*s' is neither a steered name nor a map%s", STR_ARG(name),
                suggest_format(&suggest, hint, sizeof(hint)));
-    return ERR_UNKNOWN;
 }
 
-static enum err find_map(const struct topology *topology, struct str text, struct diag *diag,
-                         struct finding *finding)
+/* False when `text` is neither. */
+static bool find_map(const struct topology *topology, struct str text, struct finding *finding)
 {
     long name = topology_find_name(topology, text);
     long map = name >= 0 ? topology->names[name].map.n : topology_find_map(topology, text);
     if (map < 0)
-        return refuse_name(topology, text, diag);
+        return false;
     finding->name = name >= 0 ? &topology->names[name] : NULL;
     finding->map_id = (struct map_id){ (uint16_t)map };
     finding->map = &topology->maps[map];
-    return ERR_OK;
+    return true;
 }
 
 /* RFC 7871: an ECS prefix of no bits keeps the client to itself; one that tells nothing of a
@@ -196,9 +195,10 @@ enum err explain(const struct snapshot *snapshot, const struct explain_query *qu
 {
     const struct world *world = snapshot->world;
     struct finding finding = { .name = NULL };
-    enum err err = find_map(world->topology, query->name, diag, &finding);
-    if (err != ERR_OK)
-        return err;
+    if (!find_map(world->topology, query->name, &finding)) {
+        refuse_name(world->topology, query->name, diag);
+        return ERR_UNKNOWN;
+    }
     locate(world->geo, query, &finding);
     struct cidr key = key_prefix(&finding);
     finding.decision = decide(snapshot, finding.map_id, finding.cell_id, decide_key(&key));
@@ -207,6 +207,13 @@ enum err explain(const struct snapshot *snapshot, const struct explain_query *qu
 }
 
 /* ---- for people ------------------------------------------------------------------------------ */
+
+/* What operators wrote must not reach into the terminal of those who read it. */
+static void append_plain(struct buf *out, const char *text)
+{
+    for (; *text != '\0'; text++)
+        buf_append_format(out, "%c", (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+}
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -229,10 +236,14 @@ static void format_site(const json_t *site, struct buf *out)
                       text_of(site, "name"), text_of(site, "mode"));
     if (!is_default)
         buf_append_format(out, " (by %s", text_of(site, "source"));
-    if (!is_default && text_of(site, "who")[0] != '\0')
-        buf_append_format(out, ", %s", text_of(site, "who"));
-    if (!is_default && text_of(site, "why")[0] != '\0')
-        buf_append_format(out, ": %s", text_of(site, "why"));
+    if (!is_default && text_of(site, "who")[0] != '\0') {
+        buf_append_text(out, ", ");
+        append_plain(out, text_of(site, "who"));
+    }
+    if (!is_default && text_of(site, "why")[0] != '\0') {
+        buf_append_text(out, ": ");
+        append_plain(out, text_of(site, "why"));
+    }
     buf_append_text(out, is_default ? "  " : ")  ");
     format_texts(json_object_get(site, "addresses"), " ", out);
     if (text_of(site, "cname")[0] != '\0')

@@ -143,12 +143,13 @@ static uint32_t find_place(struct geo_classifier *classifier, uint32_t location)
 static uint16_t first_match(const struct topology *topology, const struct map *map,
                             const struct area_subject *subject)
 {
-    for (size_t i = 0; i < map->rule_count; i++)
-        if (area_matches(&topology->areas[map->rules[i].area], topology->areas, topology->networks,
-                         subject))
-            return (uint16_t)i;
-    assert(!"the last rule of every map matches everything");
-    return 0;
+    uint16_t at = 0;
+    while (!area_matches(&topology->areas[map->rules[at].area], topology->areas, topology->networks,
+                         subject)) {
+        at++;
+        assert(at < map->rule_count); /* the last rule of every map matches everything */
+    }
+    return at;
 }
 
 static void match_rules(struct geo_classifier *classifier, const struct subject_item *item,

@@ -12,10 +12,11 @@ static void copy_code(char *to, const char *from, size_t size)
         to[i] = from[i];
 }
 
+_Static_assert(sizeof(struct location) == 3 + 3 + 4 + 1 + 1 + 4 + 4, "no padding");
+
 struct location location_canonical(const struct location *location)
 {
-    struct location plain;
-    memset(&plain, 0, sizeof(plain)); /* the padding too: callers compare and hash the bytes */
+    struct location plain = { .has_coordinates = false };
     copy_code(plain.continent, location->continent, sizeof(plain.continent));
     copy_code(plain.country, location->country, sizeof(plain.country));
     copy_code(plain.subdivision, location->subdivision, sizeof(plain.subdivision));
@@ -31,7 +32,11 @@ bool location_eq(const struct location *a, const struct location *b)
 {
     struct location plain_a = location_canonical(a);
     struct location plain_b = location_canonical(b);
-    return memcmp(&plain_a, &plain_b, sizeof(plain_a)) == 0;
+    return strcmp(plain_a.continent, plain_b.continent) == 0 &&
+           strcmp(plain_a.country, plain_b.country) == 0 &&
+           strcmp(plain_a.subdivision, plain_b.subdivision) == 0 &&
+           plain_a.has_coordinates == plain_b.has_coordinates &&
+           plain_a.lat_deg == plain_b.lat_deg && plain_a.lon_deg == plain_b.lon_deg;
 }
 
 uint64_t location_hash(const struct location *location)

@@ -15,11 +15,12 @@ struct location {
     char country[3];
     char subdivision[4];
     bool has_coordinates;
+    uint8_t zero; /* where padding would be: locations are hashed by bytes */
     float lat_deg, lon_deg;
 };
 
-/* The same facts with nothing behind the NULs, without coordinates that do not count (not
- * stated, not finite) and with zero padding: equal locations have equal bytes. */
+/* The same facts with nothing behind the NULs and without coordinates that do not count (not
+ * stated, not finite): equal locations have equal bytes. */
 struct location location_canonical(const struct location *location);
 bool location_eq(const struct location *a, const struct location *b);
 uint64_t location_hash(const struct location *location);

@@ -48,16 +48,16 @@ static void test_matches(void **state)
         bool is_peer;
         const char *areas; /* one letter by area: x = in it */
     } rows[] = {
-        { { "NA", "US", "VA", false, 0, 0 }, 0, false, "x......x." },
-        { { "NA", "US", "CA", false, 0, 0 }, 0, false, ".x.....x." },
-        { { "NA", "US", "", false, 0, 0 }, 0, false, ".x.....x." },
-        { { "EU", "VA", "", false, 0, 0 }, 0, false, "..x...xx." }, /* the Vatican */
-        { { "EU", "FR", "VA", false, 0, 0 }, 0, false, "..x....x." },
-        { { "", "", "", false, 0, 0 }, 0, false, ".......x." },
-        { { "", "", "", false, 0, 0 }, 64500, false, ".....x.x." },
-        { { "", "", "", false, 0, 0 }, 64501, false, "....x.xx." },
-        { { "", "", "", false, 0, 0 }, 0, true, "....x.xx." },
-        { { "EU", "FR", "", false, 0, 0 }, 64500, true, "..x.xx.x." },
+        { { "NA", "US", "VA", false, 0, 0, 0 }, 0, false, "x......x." },
+        { { "NA", "US", "CA", false, 0, 0, 0 }, 0, false, ".x.....x." },
+        { { "NA", "US", "", false, 0, 0, 0 }, 0, false, ".x.....x." },
+        { { "EU", "VA", "", false, 0, 0, 0 }, 0, false, "..x...xx." }, /* the Vatican */
+        { { "EU", "FR", "VA", false, 0, 0, 0 }, 0, false, "..x....x." },
+        { { "", "", "", false, 0, 0, 0 }, 0, false, ".......x." },
+        { { "", "", "", false, 0, 0, 0 }, 64500, false, ".....x.x." },
+        { { "", "", "", false, 0, 0, 0 }, 64501, false, "....x.xx." },
+        { { "", "", "", false, 0, 0, 0 }, 0, true, "....x.xx." },
+        { { "EU", "FR", "", false, 0, 0, 0 }, 64500, true, "..x.xx.x." },
     };
     (void)state;
     static const uint16_t peers[] = { 0 };

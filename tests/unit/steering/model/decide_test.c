@@ -228,6 +228,16 @@ static bool is_usable(const struct snapshot *snapshot, struct site_id site)
     return mode_is_usable(snapshot->states[site.n].mode);
 }
 
+static struct map_id map_of(size_t at)
+{
+    return (struct map_id){ (uint16_t)at };
+}
+
+static struct cell_id cell_of(size_t at)
+{
+    return (struct cell_id){ (uint16_t)at };
+}
+
 static void check_decision(const struct snapshot *snapshot, struct map_id map_id,
                            struct cell_id cell_id, uint64_t key)
 {
@@ -263,10 +273,9 @@ static void test_decide_holds_its_promises(void **state)
         struct world *world = random_world(&rng);
         for (size_t j = 0; j < 20; j++) {
             struct snapshot *snapshot = random_snapshot(world, &rng, UINT16_MAX);
-            for (uint16_t m = 0; m < world->topology->map_count; m++)
-                for (uint16_t c = 0; c < geo_cell_count(world->geo, (struct map_id){ m }); c++)
-                    check_decision(snapshot, (struct map_id){ m }, (struct cell_id){ c },
-                                   rng_next(&rng));
+            for (size_t m = 0; m < world->topology->map_count; m++)
+                for (size_t c = 0; c < geo_cell_count(world->geo, map_of(m)); c++)
+                    check_decision(snapshot, map_of(m), cell_of(c), rng_next(&rng));
             snapshot_unref(snapshot);
         }
         world_unref(world);
@@ -287,10 +296,10 @@ static void test_decide_evacuate_and_restore_is_neutral(void **state)
         struct snapshot *before = random_snapshot(world, &same[0], UINT16_MAX);
         struct snapshot *during = random_snapshot(world, &same[1], site);
         struct snapshot *after = random_snapshot(world, &same[2], UINT16_MAX);
-        for (uint16_t m = 0; m < world->topology->map_count; m++) {
-            struct map_id map = { m };
-            for (uint16_t c = 0; c < geo_cell_count(world->geo, map); c++) {
-                struct cell_id cell = { c };
+        for (size_t m = 0; m < world->topology->map_count; m++) {
+            struct map_id map = map_of(m);
+            for (size_t c = 0; c < geo_cell_count(world->geo, map); c++) {
+                struct cell_id cell = cell_of(c);
                 struct decision a = decide(before, map, cell, i), b = decide(during, map, cell, i);
                 struct decision z = decide(after, map, cell, i);
                 assert_true(decision_eq(&a, &z));

@@ -178,8 +178,8 @@ static void test_explain_whole(void **state)
     struct diag diag;
     json_t *json = NULL;
     struct buf text;
-    struct snapshot *snapshot =
-        snapshot_of("\"eu-west\":{\"mode\":\"evacuated\",\"who\":\"ana\",\"why\":\"INC-4411\"}");
+    struct snapshot *snapshot = snapshot_of(
+        "\"eu-west\":{\"mode\":\"evacuated\",\"who\":\"ana\",\"why\":\"INC\\u001b4411\"}");
     diag_init(&diag);
     buf_init(&text, 65536);
     assert_int_equal(ask(snapshot, "www.example.com.", "8.8.8.8", "198.51.100.0/24", &diag, &json),
@@ -193,7 +193,7 @@ static void test_explain_whole(void **state)
         "\"rule\":{\"from\":\"europe\",\"index\":0,\"line\":100},\"scope\":24,"
         "\"sites\":[{\"addresses\":[\"192.0.2.2\"],\"chosen\":false,\"kind\":\"region\","
         "\"mode\":\"evacuated\",\"name\":\"eu-west\",\"source\":\"document\",\"who\":\"ana\","
-        "\"why\":\"INC-4411\"},{\"addresses\":[\"192.0.2.1\"],\"chosen\":true,"
+        "\"why\":\"INC\\u001B4411\"},{\"addresses\":[\"192.0.2.1\"],\"chosen\":true,"
         "\"kind\":\"region\",\"mode\":\"active\",\"name\":\"us-east\",\"source\":\"default\"}],"
         "\"special\":false,\"ttl\":20}");
     buf_clear(&text);
@@ -204,7 +204,7 @@ static void test_explain_whole(void **state)
                         "map     api, rule 1 from europe (line 100)\n"
                         "cell    1: eu-west, us-east\n"
                         "sites\n"
-                        "     eu-west          evacuated (by document, ana: INC-4411)  192.0.2.2\n"
+                        "     eu-west          evacuated (by document, ana: INC?4411)  192.0.2.2\n"
                         "  -> us-east          active  192.0.2.1\n"
                         "answer  us-east, ttl 20 s (moving)\n"
                         "why     sites that are out of use are left out\n"

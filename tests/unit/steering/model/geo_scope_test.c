@@ -17,7 +17,7 @@
 #include "tests/unit/steering/model/topology_fixture.h"
 
 enum {
-    WORLDS = 100,
+    WORLDS = 60,
     LOOKUPS = 120,
     ANCHORS = 24,
     PREFIXES_MAX = 48,

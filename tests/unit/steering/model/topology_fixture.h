@@ -2,6 +2,7 @@
 /* Topologies made in code, for tests. Every call appends; indexes come back in order. */
 #pragma once
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "steering/base/mem.h"

@@ -65,12 +65,12 @@ static void test_find(void **state)
 static void test_location_equality(void **state)
 {
     (void)state;
-    struct location a = { "EU", "FR", "", true, 0.0f, 2.0f };
-    struct location b = { "EU", "FR", "", true, -0.0f, 2.0f };
-    struct location c = { "EU", "FR", "", false, 7.0f, 7.0f };
-    struct location d = { "EU", "FR", "", false, 0.0f, 0.0f };
-    struct location e = { "EU", "FR", "", true, NAN, 2.0f };
-    struct location f = { "EU", "FR", "\0X", false, 0.0f, 0.0f };
+    struct location a = { "EU", "FR", "", true, 0, 0.0f, 2.0f };
+    struct location b = { "EU", "FR", "", true, 0, -0.0f, 2.0f };
+    struct location c = { "EU", "FR", "", false, 0, 7.0f, 7.0f };
+    struct location d = { "EU", "FR", "", false, 0, 0.0f, 0.0f };
+    struct location e = { "EU", "FR", "", true, 0, NAN, 2.0f };
+    struct location f = { "EU", "FR", "\0X", false, 0, 0.0f, 0.0f };
     assert_true(location_eq(&a, &b));
     assert_true(location_hash(&a) == location_hash(&b));
     assert_false(location_eq(&a, &d));
