@@ -124,26 +124,35 @@ bool str_parse_double(struct str s, double *out_value)
 
 enum { DISTANCE_MAX_LEN = 64 };
 
+static bool is_swapped(struct str a, struct str b, unsigned i, unsigned j)
+{
+    return i > 1 && j > 1 && lower(a.ptr[i - 1]) == lower(b.ptr[j - 2]) &&
+           lower(a.ptr[i - 2]) == lower(b.ptr[j - 1]);
+}
+
+/* rows[i % 3][j]: from the first i letters of `a` to the first j of `b`. */
 unsigned str_distance(struct str a, struct str b, unsigned cap)
 {
-    unsigned row[DISTANCE_MAX_LEN + 1];
+    unsigned rows[3][DISTANCE_MAX_LEN + 1];
     if (a.len > DISTANCE_MAX_LEN || b.len > DISTANCE_MAX_LEN)
         return cap;
     for (unsigned j = 0; j <= b.len; j++)
-        row[j] = j;
+        rows[0][j] = j;
     for (unsigned i = 1; i <= a.len; i++) {
-        unsigned diagonal = row[0];
+        const unsigned *above = rows[(i - 1) % 3], *two_above = rows[(i + 1) % 3];
+        unsigned *row = rows[i % 3];
         row[0] = i;
         for (unsigned j = 1; j <= b.len; j++) {
-            unsigned differs = lower(a.ptr[i - 1]) != lower(b.ptr[j - 1]);
-            unsigned best = diagonal + differs;
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
+            unsigned best = above[j - 1] + (lower(a.ptr[i - 1]) != lower(b.ptr[j - 1]));
+            if (above[j] + 1 < best)
+                best = above[j] + 1;
             if (row[j - 1] + 1 < best)
                 best = row[j - 1] + 1;
+            if (is_swapped(a, b, i, j) && two_above[j - 2] + 1 < best)
+                best = two_above[j - 2] + 1;
             row[j] = best;
         }
     }
-    return row[b.len] < cap ? row[b.len] : cap;
+    unsigned distance = rows[a.len % 3][b.len];
+    return distance < cap ? distance : cap;
 }

@@ -40,5 +40,6 @@ bool str_parse_u64(struct str s, uint64_t max, uint64_t *out_value);
 /* A finite decimal number such as -77.45. */
 bool str_parse_double(struct str s, double *out_value);
 
-/* Levenshtein distance with ASCII case ignored, at most `cap` (then `cap` is returned). */
+/* Letters to add, remove, replace, or swap with their neighbour, ASCII case ignored; at most `cap`
+ * (then `cap` is returned). */
 unsigned str_distance(struct str a, struct str b, unsigned cap);

@@ -176,6 +176,10 @@ static unsigned distance_twin(const char *a, const char *b)
     unsigned removed = distance_twin(a + 1, b) + 1;
     unsigned added = distance_twin(a, b + 1) + 1;
     unsigned least = removed < added ? removed : added;
+    if (a[0] == b[1] && a[1] == b[0] && a[1] != '\0') {
+        unsigned swapped = distance_twin(a + 2, b + 2) + 1;
+        least = swapped < least ? swapped : least;
+    }
     return replaced < least ? replaced : least;
 }
 
@@ -209,6 +213,7 @@ static void test_str_distance_bounds(void **state)
     (void)state;
     assert_int_equal(str_distance(STR("EU-West"), STR("eu-west"), 9), 0);
     assert_int_equal(str_distance(STR("us-east"), STR("eu-west"), 2), 2);
+    assert_int_equal(str_distance(STR("us-esat"), STR("us-east"), 9), 1);
     assert_int_equal(str_distance(fits, fits, 9), 0);
     assert_int_equal(str_distance(fits, NOTHING, 100), 64);
     assert_int_equal(str_distance(beyond, beyond, 9), 9);
