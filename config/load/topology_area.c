@@ -48,7 +48,7 @@ void draft_report_misplaced(struct draft *draft, const struct schema_text *text,
                             const char *key)
 {
     diag_error(draft->loader->diag, text->mark.line, text->mark.column,
-               "'%s' is a %s; list it under '%s'", text->text, is, key);
+               "'%s' is %s; list it under '%s'", text->text, is, key);
 }
 
 static void report_unknown_name(struct draft *draft, const struct schema_text *text,
@@ -57,11 +57,11 @@ static void report_unknown_name(struct draft *draft, const struct schema_text *t
     const struct loader *loader = draft->loader;
     struct str name = str_from(text->text);
     if (wants_area && loader_find_network(loader, name) >= 0) {
-        draft_report_misplaced(draft, text, "network", "networks");
+        draft_report_misplaced(draft, text, "a network", "networks");
         return;
     }
     if (!wants_area && loader_find_raw_area(loader, name) >= 0) {
-        draft_report_misplaced(draft, text, "area", "areas");
+        draft_report_misplaced(draft, text, "an area", "areas");
         return;
     }
     struct suggest suggest = suggest_init(name);

@@ -20,7 +20,8 @@ void loader_unknown(struct loader *loader, const struct schema_text *text, const
                what, suggest_format(suggest, hint, sizeof(hint)));
 }
 
-struct site_id loader_find_site(struct loader *loader, const struct schema_text *text)
+struct site_id loader_find_site(struct loader *loader, const struct schema_text *text,
+                                const char *const *also)
 {
     const struct topology *topology = loader->topology;
     struct str name = str_from(text->text);
@@ -30,6 +31,8 @@ struct site_id loader_find_site(struct loader *loader, const struct schema_text 
             return (struct site_id){ (uint16_t)i };
         suggest_offer(&suggest, str_from(topology->sites[i].name));
     }
+    for (; also != NULL && *also != NULL; also++)
+        suggest_offer(&suggest, str_from(*also));
     loader_unknown(loader, text, "a region or PoP", &suggest);
     return SITE_NONE;
 }
@@ -194,7 +197,7 @@ static bool build_name(struct loader *loader, const struct raw_name *raw, struct
 {
     char domain[DOMAIN_TEXT_MAX];
     const struct schema_head *head = &raw->head;
-    const char *problem = domain_parse(head->name, domain);
+    const char *problem = domain_parse_owner(head->name, domain);
     if (problem != NULL) {
         diag_error(loader->diag, head->mark.line, head->mark.column, "the name '%.*s' %s",
                    (int)(head->name.len < 80 ? head->name.len : 80), head->name.ptr, problem);
@@ -248,9 +251,8 @@ static void build_names(struct loader *loader)
 /* ---- whole --------------------------------------------------------------------------------- */
 
 /* A file without files of prefixes has the digest that sha256sum prints. */
-static void build(struct loader *loader, struct str text)
+static void build(struct loader *loader, struct str text, uint32_t errors_before)
 {
-    uint32_t errors_before = loader->diag->error_count;
     loader->digest = digest_start();
     digest_update(loader->digest, text.ptr, text.len);
     build_sites(loader);
@@ -279,7 +281,7 @@ enum err topology_load_text(struct str text, const char *path, struct diag *diag
     /* What is malformed stays zero; the rest is checked nevertheless, for one complete report. */
     err = schema_parse(&topology_schema, tree->root, diag, &raw);
     loader.topology = topology_new();
-    build(&loader, text);
+    build(&loader, text, errors_before);
     if (err == ERR_OK && diag->error_count > errors_before)
         err = ERR_INVALID;
     if (err != ERR_OK)

@@ -26,8 +26,10 @@ struct loader {
 /* "'us-est' is not a site; did you mean 'us-east'?" with what `suggest` has found. */
 void loader_unknown(struct loader *loader, const struct schema_text *text, const char *what,
                     const struct suggest *suggest);
-/* SITE_NONE after reporting. */
-struct site_id loader_find_site(struct loader *loader, const struct schema_text *text);
+/* SITE_NONE after reporting. `also` (NULL-terminated, or NULL): words that would have been right.
+ */
+struct site_id loader_find_site(struct loader *loader, const struct schema_text *text,
+                                const char *const *also);
 /* Index, or -1. */
 long loader_find_network(const struct loader *loader, struct str name);
 long loader_find_raw_area(const struct loader *loader, struct str name);

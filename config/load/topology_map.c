@@ -8,16 +8,21 @@
 
 enum { LABEL_MAX_BYTES = 1 << 20 };
 
+/* The words that may stand instead of sites. */
+static const char *const words_of_sites[] = { "regions", "pops", "all", NULL };
+static const char *const words_of_all_down[] = { "base", "nearest", NULL };
+static const char *const words_of_to[] = { "nearest", NULL };
+
 /* A list of sites by name, in their order; unknown ones and repetitions are reported and left out.
  * `*out_sites` is owned by the caller. */
 static size_t resolve_sites(struct loader *loader, const struct schema_texts *texts,
-                            struct site_id **out_sites)
+                            const char *const *words, struct site_id **out_sites)
 {
     struct site_id *sites = mem_calloc(texts->count, sizeof(sites[0]));
     size_t count = 0;
     for (size_t i = 0; i < texts->count; i++) {
         const struct schema_text *text = &texts->items[i];
-        struct site_id id = loader_find_site(loader, text);
+        struct site_id id = loader_find_site(loader, text, texts->is_list ? NULL : words);
         bool is_repeated = false;
         for (size_t j = 0; j < count; j++)
             is_repeated = is_repeated || site_id_eq(sites[j], id);
@@ -59,7 +64,7 @@ static void build_pool(struct loader *loader, const struct raw_map *raw, struct 
     else if (word != NULL && strcmp(word->text, "all") == 0)
         map->pool_count = range_of_sites(0, all, &map->pool);
     else
-        map->pool_count = resolve_sites(loader, &raw->sites, &map->pool);
+        map->pool_count = resolve_sites(loader, &raw->sites, words_of_sites, &map->pool);
 }
 
 static void build_all_down(struct loader *loader, const struct raw_map *raw, struct map *map)
@@ -71,7 +76,8 @@ static void build_all_down(struct loader *loader, const struct raw_map *raw, str
         map->all_down = ALL_DOWN_NEAREST;
     } else {
         map->all_down = ALL_DOWN_SITES;
-        map->all_down_site_count = resolve_sites(loader, &raw->all_down, &map->all_down_sites);
+        map->all_down_site_count =
+            resolve_sites(loader, &raw->all_down, words_of_all_down, &map->all_down_sites);
     }
 }
 
@@ -112,7 +118,7 @@ static void build_listed(struct loader *loader, const struct raw_rule *raw, stru
             return;
         }
     }
-    rule->site_count = resolve_sites(loader, &raw->to, &rule->sites);
+    rule->site_count = resolve_sites(loader, &raw->to, words_of_to, &rule->sites);
     if (rule->site_count > CANDIDATE_MAX) {
         const struct schema_text *text = &raw->to.items[CANDIDATE_MAX];
         diag_warning(loader->diag, text->mark.line, text->mark.column,

@@ -40,7 +40,7 @@ void draft_add_continent(struct draft *draft, const struct schema_text *text)
         return;
     }
     if (place_find_country(str_from(text->text)) != NULL) {
-        draft_report_misplaced(draft, text, "country", "countries");
+        draft_report_misplaced(draft, text, "a country", "countries");
         return;
     }
     struct suggest suggest = suggest_init(str_from(text->text));
@@ -59,11 +59,11 @@ void draft_add_country(struct draft *draft, const struct schema_text *text)
     }
     place = place_parse(name).place;
     if (place != NULL && place->subdivision[0] != '\0') {
-        draft_report_misplaced(draft, text, "subdivision", "subdivisions");
+        draft_report_misplaced(draft, text, "a subdivision", "subdivisions");
         return;
     }
     if (find_continent(name) != NULL) {
-        draft_report_misplaced(draft, text, "continent", "continents");
+        draft_report_misplaced(draft, text, "a continent", "continents");
         return;
     }
     struct suggest suggest = suggest_init(name);
@@ -135,6 +135,7 @@ void draft_add_subdivision(struct draft *draft, const struct schema_text *text)
 {
     struct str name = str_from(text->text);
     struct place_match match = place_parse(name);
+    bool is_coded = name.len > 3 && name.ptr[2] == '-'; /* US-PR, which ISO lists as PR too */
     if (match.also != NULL) {
         char first[32], second[32];
         place_code(match.place, first, sizeof(first));
@@ -142,12 +143,12 @@ void draft_add_subdivision(struct draft *draft, const struct schema_text *text)
         diag_error(draft->loader->diag, text->mark.line, text->mark.column,
                    "'%s' is ambiguous: it may be %s or %s; write the code", text->text, first,
                    second);
-    } else if (match.place != NULL && place_find_country(name) == match.place) {
-        draft_report_misplaced(draft, text, "country", "countries");
+    } else if (match.place != NULL && !is_coded && place_find_country(name) == match.place) {
+        draft_report_misplaced(draft, text, "a country", "countries");
     } else if (match.place != NULL) {
-        draft_add_written(draft, text, place_term(match.place)); /* US-PR is the country PR */
+        draft_add_written(draft, text, place_term(match.place));
     } else if (find_continent(name) != NULL) {
-        draft_report_misplaced(draft, text, "continent", "continents");
+        draft_report_misplaced(draft, text, "a continent", "continents");
     } else if (!add_foreign_subdivision(draft, text)) {
         report_unknown_subdivision(draft, text);
     }

@@ -44,6 +44,29 @@ static void test_parse_rows(void **state)
     }
 }
 
+static void test_parse_owner_takes_wildcards(void **state)
+{
+    static const struct {
+        const char *text, *name;
+    } rows[] = {
+        { "*.Example.com", "*.example.com." },
+        { "www.example.com", "www.example.com." },
+        { "*", NULL },
+        { "*.", NULL },
+        { "a.*.com", NULL },
+        { "*.*.com", NULL },
+        { "*a.com", NULL },
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char name[DOMAIN_TEXT_MAX];
+        const char *problem = domain_parse_owner(str_from(rows[i].text), name);
+        assert_int_equal(problem == NULL, rows[i].name != NULL);
+        if (problem == NULL)
+            assert_string_equal(name, rows[i].name);
+    }
+}
+
 /* 253 characters without the final dot are 255 bytes on the wire, the most there may be. */
 static void test_parse_longest(void **state)
 {
@@ -67,6 +90,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse_rows),
+        cmocka_unit_test(test_parse_owner_takes_wildcards),
         cmocka_unit_test(test_parse_longest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
