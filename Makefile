@@ -134,8 +134,9 @@ TESTS_base := $(addprefix tests/unit/steering/base/,addr_test.c buf_test.c cidr_
 TESTS_model := $(addprefix tests/unit/steering/model/,area_test.c break_glass_test.c \
 	change_test.c decide_test.c document_test.c explain_test.c geo_scope_test.c geo_test.c \
 	intern_test.c prefix_trie_test.c snapshot_test.c succession_test.c topology_test.c)
-TESTS_load := $(addprefix tests/unit/config/load/,cidr_file_test.c domain_test.c places_test.c schema_test.c topology_load_test.c \
-	yaml_tree_test.c)
+TESTS_load := $(addprefix tests/unit/config/load/,cidr_file_test.c domain_test.c mmdb_data_test.c \
+	mmdb_test.c node_test.c places_test.c schema_test.c topology_load_test.c \
+	world_load_test.c yaml_tree_test.c)
 TESTS_store := $(addprefix tests/unit/steering/store/,apply_test.c dir_crash_test.c dir_race_test.c dir_test.c \
 	last_good_test.c presence_test.c)
 TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c metrics_test.c \
@@ -143,7 +144,8 @@ TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c metrics_t
 TESTS_ctl := $(addprefix tests/unit/steering/ctl/,args_test.c converge_test.c findings_test.c sites_test.c \
 	table_test.c text_test.c)
 TESTS_wire := $(addprefix tests/unit/dns/wire/,name_test.c query_test.c)
-TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c rdata_text_test.c svcb_test.c zone_load_test.c zone_set_test.c)
+TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c rdata_text_test.c svcb_test.c zone_load_test.c zone_set_test.c \
+	zone_twin_test.c)
 TESTS_answer := $(addprefix tests/unit/dns/answer/,zones_test.c)
 TESTS_server := $(addprefix tests/unit/dns/server/,)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.

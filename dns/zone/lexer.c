@@ -9,6 +9,8 @@
 
 void lexer_init(struct lexer *lexer, struct str text)
 {
+    if (text.len == 0)
+        text.ptr = ""; /* an empty buffer has no address to count from */
     /* Editors of one operating system put a byte order mark first. */
     static const struct str mark = { .ptr = "\xEF\xBB\xBF", .len = 3 };
     if (str_starts_with(text, mark)) {

@@ -17,7 +17,8 @@
 #include "steering/base/mem.h"
 
 enum {
-    BASE64_MAX_CHARS = (RDATA_MAX_BYTES + 2) / 3 * 4,
+    /* ldns takes a decoded length of 65535 for its error value. */
+    BASE64_MAX_CHARS = RDATA_MAX_BYTES / 3 * 4 - 4,
     HEX_MAX_CHARS = RDATA_MAX_BYTES * 2,
     BITMAP_MAX_TYPES = 1024,
     MNEMONIC_MAX = 32,
@@ -65,16 +66,23 @@ static bool put_parsed(struct rdata_text *text, int kind, const char *checked)
     return is_put;
 }
 
-/* Tokens from `at` to `end` without anything between them, at most `max` characters: owned by the
- * caller. NULL, with `at` on the token, when one of them is not all `is_good`. */
-static char *join_checked(struct rdata_text *text, size_t end, size_t max, bool (*is_good)(char))
+/* Tokens from `at` to `end` without anything between them: owned by the caller. NULL, with `at` on
+ * the token and the problem told, when one is not all `is_good` or it gets longer than `max`. */
+static char *join_checked(struct rdata_text *text, size_t end, size_t max, bool (*is_good)(char),
+                          const char *what)
 {
     size_t len = 0, first = text->at;
     for (; text->at < end; text->at++) {
         struct str token = rdata_token(text);
-        if (token.len == 0 || !consists_of(token, is_good) || len + token.len > max)
+        if (token.len == 0 || !consists_of(token, is_good)) {
+            rdata_fail_expected(text, what);
             return NULL;
+        }
         len += token.len;
+        if (len > max) {
+            rdata_fail(text, "more than %zu characters of %s", max, what);
+            return NULL;
+        }
     }
     char *joined = mem_calloc(len + 1, 1);
     size_t at = 0;
@@ -88,24 +96,25 @@ static char *join_checked(struct rdata_text *text, size_t end, size_t max, bool 
 static bool read_base64(struct rdata_text *text, size_t end)
 {
     size_t first = text->at;
-    char *joined = join_checked(text, end, BASE64_MAX_CHARS, is_base64);
-    bool is_good = joined != NULL;
+    char *joined = join_checked(text, end, BASE64_MAX_CHARS, is_base64, "base64 data");
+    if (joined == NULL)
+        return false;
     /* ldns takes a lone "0" for no data at all. */
-    if (is_good && strcmp(joined, "0") != 0) {
-        is_good = put_parsed(text, LDNS_RDF_TYPE_B64, joined);
-        if (!is_good)
-            text->at = first;
-    }
+    bool is_good = strcmp(joined, "0") != 0 && put_parsed(text, LDNS_RDF_TYPE_B64, joined);
     free(joined);
-    return is_good || text->problem[0] != '\0' || rdata_fail_expected(text, "base64 data");
+    if (is_good)
+        return true;
+    text->at = first;
+    /* Too long for the record is told already. */
+    return text->problem[0] == '\0' ? rdata_fail_expected(text, "base64 data") : false;
 }
 
 static bool read_hex(struct rdata_text *text, size_t end)
 {
     size_t first = text->at;
-    char *joined = join_checked(text, end, HEX_MAX_CHARS, is_hex);
+    char *joined = join_checked(text, end, HEX_MAX_CHARS, is_hex, "hexadecimal digits");
     if (joined == NULL)
-        return rdata_fail_expected(text, "hexadecimal digits");
+        return false;
     bool is_even = strlen(joined) % 2 == 0;
     bool is_good = is_even && put_parsed(text, LDNS_RDF_TYPE_HEX, joined);
     free(joined);
@@ -306,6 +315,9 @@ static bool take_svc_param(struct rdata_text *text, struct svc_param *out_param)
     const struct token *token = &text->tokens[text->at];
     char shown[ZONE_TOKEN_TEXT_MAX];
     struct svc_param param = { .number = 0 };
+    if (token->is_glued)
+        return rdata_fail(text, "expected a space before '%s'",
+                          zone_token_text(token->text, shown));
     param.has_value = str_split(token->text, '=', &param.key, &param.value);
     if (token->is_quoted || !parse_svc_key(param.key, &param.number))
         return rdata_fail(text,
@@ -364,8 +376,9 @@ bool rdata_read_svcparams(struct rdata_text *text, int kind)
                              SVC_TEXT_MAX_BYTES);
     if (is_good && !put_parsed(text, kind, buf_text(&joined))) {
         text->at = first;
-        is_good =
-            text->problem[0] != '\0' || rdata_fail(text, "malformed value of a service parameter");
+        is_good = false;
+        if (text->problem[0] == '\0')
+            rdata_fail(text, "malformed value of a service parameter");
     }
     buf_fini(&joined);
     return is_good;

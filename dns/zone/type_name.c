@@ -73,7 +73,11 @@ const char *type_name_format(uint16_t type, char out_text[TYPE_NAME_MAX])
 
 const char *type_name_suggest(struct str text, char *out_text, size_t capacity)
 {
+    enum { LONGEST = 16 };
     struct suggest suggest = suggest_init(text);
+    out_text[0] = '\0';
+    if (text.len > LONGEST)
+        return out_text;
     for (uint16_t type = 1; type < LDNS_RDATA_FIELD_DESCRIPTORS_COMMON; type++) {
         const ldns_rr_descriptor *known = ldns_rr_descript(type);
         if (known->_name != NULL && known->_type == type && !type_name_is_meta(type))

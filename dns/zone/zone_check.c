@@ -172,6 +172,13 @@ static void unify_ttl(struct zone_builder *builder, struct build_set *set)
         type_name_format(set->type, type), set->ttl_s);
 }
 
+static void drop(const struct build_set *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        set->records[i]->is_dropped = true;
+}
+
+/* What is too large is left out too: counts and lengths of a set are 16 bits. */
 static void check_size(struct zone_builder *builder, const struct build_set *set)
 {
     char type[TYPE_NAME_MAX];
@@ -183,11 +190,13 @@ static void check_size(struct zone_builder *builder, const struct build_set *set
         count++;
         octets += set->records[i]->len + (size_t)RR_FIXED_BYTES;
     }
-    if (count > RRSET_MAX_RECORDS || octets > ZONE_RRSET_MAX_BYTES)
-        diag_error(build_at(builder, first), first->line, 0,
-                   "%zu records of type %s with %zu octets; a set of more than %d octets fits no "
-                   "message",
-                   count, type_name_format(set->type, type), octets, ZONE_RRSET_MAX_BYTES);
+    if (count <= RRSET_MAX_RECORDS && octets <= ZONE_RRSET_MAX_BYTES)
+        return;
+    diag_error(build_at(builder, first), first->line, 0,
+               "%zu records of type %s with %zu octets; a set of more than %d octets fits no "
+               "message",
+               count, type_name_format(set->type, type), octets, ZONE_RRSET_MAX_BYTES);
+    drop(set);
 }
 
 /* ---- who may stand where --------------------------------------------------------------------- */
@@ -275,12 +284,6 @@ static void check_wildcard(struct zone_builder *builder, const struct build_node
     diag_error(build_at(builder, set->records[0]), set->records[0]->line, 0,
                "%s at the wildcard '%s' has no defined meaning (RFC 4592 section 4)",
                type_name_format(set->type, type), owner_text(node, owner));
-}
-
-static void drop(const struct build_set *set)
-{
-    for (size_t i = 0; i < set->count; i++)
-        set->records[i]->is_dropped = true;
 }
 
 static void check_ds(struct zone_builder *builder, const struct build_node *node,

@@ -263,7 +263,7 @@ static bool read_head(struct parser *parser, const struct token *tokens, size_t 
     bool has_class = false;
     for (; at < count; at++) {
         const struct token *token = &tokens[at];
-        enum class_match class = has_class ? CLASS_NOT : match_class(token->text);
+        enum class_match class = match_class(token->text);
         if (!head.ttl.is_set && zone_period_parse(token->text, &head.ttl.seconds)) {
             head.ttl.is_set = true;
             if (head.ttl.seconds <= TTL_MAX_S)
@@ -272,9 +272,10 @@ static bool read_head(struct parser *parser, const struct token *tokens, size_t 
                        head.ttl.seconds);
             return false;
         }
-        if (class == CLASS_OTHER) {
-            diag_error(here(parser), token->line, token->column, "class '%.*s': only IN is served",
-                       STR_ARG(token->text));
+        if (class == CLASS_OTHER || (class == CLASS_INTERNET && has_class)) {
+            diag_error(here(parser), token->line, token->column, "class '%.*s': %s",
+                       STR_ARG(token->text),
+                       class == CLASS_OTHER ? "only IN is served" : "stands twice");
             return false;
         }
         if (class == CLASS_INTERNET) {
@@ -356,23 +357,23 @@ static bool check_service(struct parser *parser, const struct token *type)
 static bool read_data(struct parser *parser, const struct token *tokens, size_t count,
                       const struct record_head *head)
 {
-    char type[TYPE_NAME_MAX];
+    char shown[ZONE_TOKEN_TEXT_MAX];
     struct rdata_text *rdata = &parser->rdata;
     const struct token *type_token = &tokens[head->data_at - 1];
     rdata->type = head->type;
     rdata->origin = &parser->origin;
     rdata->tokens = tokens + head->data_at;
     rdata->count = count - head->data_at;
-    type_name_format(head->type, type);
     if (type_name_is_meta(head->type)) {
         diag_error(here(parser), type_token->line, type_token->column,
-                   "type %s cannot stand in a zone", type);
+                   "type %s cannot stand in a zone", zone_token_text(type_token->text, shown));
         return false;
     }
     if (!rdata_text_parse(rdata)) {
         const struct token *at =
             rdata->at < rdata->count ? &rdata->tokens[rdata->at] : &tokens[count - 1];
-        diag_error(here(parser), at->line, at->column, "%s: %s", type, rdata->problem);
+        diag_error(here(parser), at->line, at->column, "%s: %s",
+                   zone_token_text(type_token->text, shown), rdata->problem);
         return false;
     }
     if (rdata->undotted != NULL)
