@@ -219,7 +219,7 @@ class Server:
     def addresses(self, name, rdtype="A", ecs=None, **more):
         return addresses_of(self.ask(name, rdtype, ecs, **more))
 
-    def signal(self, number):
+    def kill(self, number):
         self.process.send_signal(number)
 
     def stop(self, number=signal.SIGTERM):
@@ -288,7 +288,8 @@ class Fleet:
         path.write_text(text)
         return path
 
-    def config(self, name, listen=("127.0.0.1:0",), workers=2, dns="", extra="", admin=""):
+    def config(self, name, listen=("127.0.0.1:0",), workers=2, dns="", extra="", admin="",
+               city=ROOT / "tests/data/small-city.mmdb"):
         user = "  user: root\n" if os.geteuid() == 0 else ""
         quoted = ", ".join(f'"{one}"' for one in listen)
         return self.write(
@@ -297,6 +298,7 @@ class Fleet:
             f"store: {{ directory: {self.store} }}\n"
             f"state: {self.folder / name}-state\n"
             f"node: {name}\n"
+            f"geo: {{ city: {city} }}\n"
             f"zones:\n  - {{ zone: example.com, file: example.com.zone }}\n"
             f"dns:\n  listen: [{quoted}]\n  workers: {workers}\n{user}{dns}"
             f"admin: {{ socket: {self.folder / name}.sock {admin} }}\n{extra}",

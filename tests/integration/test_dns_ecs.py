@@ -12,7 +12,7 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from fleet import addresses_of, ecs_of, make_query
+from fleet import ROOT, addresses_of, ecs_of, make_query
 
 EAST, WEST, EU = ["192.0.2.1"], ["192.0.2.2"], ["192.0.2.3"]
 
@@ -47,6 +47,7 @@ def rcode_and_message(server, payload):
         ("empty option", b""),
         ("family 0 with a source", struct.pack("!HBB", 0, 8, 0) + b"\x0a"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_malformed_ecs_is_formerr(shared_server, what, payload):
     reply = rcode_and_message(shared_server, raw_query(payload))
@@ -200,17 +201,38 @@ def answer_for(server, network):
     return addresses_of(reply), ecs_of(reply)[2]
 
 
-def test_every_address_inside_a_scope_gets_the_same_answer(shared_server):
+def test_every_address_inside_a_scope_gets_the_same_answer(fleet):
     """Over the wire, on the shipped database: corners and random members of the scope."""
     seed = int(os.environ.get("STEER_SEED", random.SystemRandom().getrandbits(32)))
     print(f"STEER_SEED={seed}")
+    server = fleet.start(city="embedded")
     rng = random.Random(seed)
     for _ in range(150):
         network = random_prefix(rng)
-        answer, scope = answer_for(server=shared_server, network=network)
+        answer, scope = answer_for(server, network)
         claimed = ipaddress.ip_network(f"{network.network_address}/{scope}", strict=False)
         members = [claimed[0], claimed[-1]]
         members += [claimed[rng.randrange(claimed.num_addresses)] for _ in range(4)]
         for member in members:
             single = ipaddress.ip_network(member)
-            assert answer_for(shared_server, single) == (answer, scope), (network, scope, member)
+            assert answer_for(server, single) == (answer, scope), (network, scope, member)
+
+
+def test_shipped_data_knows_the_sample_places(fleet):
+    """Each sample of config/geo gets the region that is nearest to its place."""
+    server = fleet.start(city="embedded")
+    nearest = {"US-VA": EAST, "US-NY": EAST, "US-MA": EAST, "US-WA": WEST, "US-CA": WEST, "CA-QC": EAST,
+               "GB": EU, "FR": EU, "DE": EU}
+    checked = 0
+    for line in (ROOT / "config/geo/samples.tsv").read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        address, country, subdivision = line.split("\t")[:3]
+        expected = nearest.get(f"{country}-{subdivision}" if subdivision else country)
+        if expected is None:
+            continue
+        bits = 48 if ":" in address else 24
+        prefix = str(ipaddress.ip_network(f"{address}/{bits}", strict=False))
+        assert server.addresses("api.example.com", ecs=prefix) == expected, line
+        checked += 1
+    assert checked >= 12

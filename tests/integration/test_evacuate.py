@@ -113,7 +113,7 @@ def test_history_says_who_why_when_and_verifies(fleet, server):
 
 def test_a_server_that_was_killed_is_named_not_waited_for(fleet):
     alive, dead = fleet.start("dns-1"), fleet.start("dns-2")
-    dead.signal(signal.SIGKILL)
+    dead.kill(signal.SIGKILL)
     dead.process.wait()
     result = fleet.evacuate("us-east")
     assert "dns-2" in result.out + result.err
@@ -123,12 +123,12 @@ def test_a_server_that_was_killed_is_named_not_waited_for(fleet):
 def test_a_server_that_hangs_is_not_converged(fleet):
     fleet.start("dns-1")
     hung = fleet.start("dns-2")
-    hung.signal(signal.SIGSTOP)
+    hung.kill(signal.SIGSTOP)
     try:
         result = fleet.steer("evacuate", "us-east", "--reason", "x", "--timeout", "2s", check=7)
         assert "dns-2" in result.out + result.err
     finally:
-        hung.signal(signal.SIGCONT)
+        hung.kill(signal.SIGCONT)
     fleet.steer("wait", "--timeout", "60s", check=0)
     assert hung.addresses("api.example.com", ecs=EAST_CLIENT) == WEST
 

@@ -99,6 +99,8 @@ def test_nothing_is_lost_or_wrong_after_the_acknowledgement(fleet):
 def test_killed_during_the_write_leaves_old_or_new(fleet):
     """SIGKILL to the command at random moments: the store is whole and the server follows it."""
     server = fleet.start()
+    fleet.evacuate("us-east")  # so that there is an old document
+    fleet.restore("us-east")
     for attempt in range(20):
         verb = "evacuate" if attempt % 2 == 0 else "restore"
         process = subprocess.Popen(

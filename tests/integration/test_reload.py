@@ -29,7 +29,7 @@ def test_reload_takes_new_zones_and_topology(fleet, server):
 
 def test_sighup_reloads(fleet, server):
     fleet.write("example.com.zone", ZONE + "fresh IN A 192.0.2.99\n")
-    server.signal(signal.SIGHUP)
+    server.kill(signal.SIGHUP)
     wait_for("the new record", lambda: server.addresses("fresh.example.com") == ["192.0.2.99"])
 
 
@@ -94,20 +94,21 @@ def test_no_query_is_lost_while_reloading(fleet, server):
 
 
 @pytest.mark.parametrize(
-    "file, text, expected",
+    "what, file, text, expected",
     [
-        ("topology.yaml", "regions: {", "topology.yaml:"),
-        ("topology.yaml", TOPOLOGY.replace("to: nearest 3", "to: nearest").replace("map: api", "map: apo", 1), "api"),
-        ("topology.yaml", TOPOLOGY.replace("continents: [EU]", "continents: [EX]"), "EU"),
-        ("topology.yaml", TOPOLOGY.replace("203.0.113.0/24", "203.0.113.7/24"), "203.0.113.0/24"),
-        ("topology.yaml", TOPOLOGY + "  www.example.org: { map: api }\n", "www.example.org"),
-        ("example.com.zone", ZONE + "api IN A 192.0.2.9\n", "api.example.com"),
-        ("example.com.zone", ZONE + "@ IN CNAME www\n", "CNAME"),
-        ("example.com.zone", ZONE.replace("hostmaster (", "hostmaster "), "example.com.zone:"),
-        ("example.com.zone", "", "SOA"),
+        ("YAML syntax", "topology.yaml", "regions: {", "topology.yaml:"),
+        ("unknown map", "topology.yaml", TOPOLOGY.replace("map: api", "map: apo", 1), "api"),
+        ("unknown continent", "topology.yaml", TOPOLOGY.replace("[EU]", "[EX]"), "EU"),
+        ("host bits", "topology.yaml", TOPOLOGY.replace("203.0.113.0/24", "203.0.113.7/24"), "203.0.113.0/24"),
+        ("outside zones", "topology.yaml", TOPOLOGY + "  www.example.org: { map: api }\n", "www.example.org"),
+        ("static at steered", "example.com.zone", ZONE + "api IN A 192.0.2.9\n", "api.example.com"),
+        ("apex CNAME", "example.com.zone", ZONE + "@ IN CNAME www\n", "CNAME"),
+        ("parenthesis", "example.com.zone", ZONE.replace("hostmaster (", "hostmaster "), "example.com.zone:"),
+        ("empty zone", "example.com.zone", "", "SOA"),
     ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 20 else "",
 )
-def test_check_finds_it_before_the_server_does(fleet, file, text, expected):
+def test_check_finds_it_before_the_server_does(fleet, what, file, text, expected):
     config = fleet.config("dns-1")
     assert fleet.steer("check", str(config)).code == 0
     fleet.write(file, text)
