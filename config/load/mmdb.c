@@ -168,6 +168,10 @@ static void visit_record(struct walk *walk, uint64_t record, uint8_t type,
         visit_node(walk, record, place);
         return;
     }
+    if (record == 0) { /* libmaxminddb calls a link to the root invalid, nothing else */
+        walk->damage = "its search tree runs in circles";
+        return;
+    }
     uint64_t data_at = (uint64_t)walk->file.node_count + 16;
     if (type != MMDB_RECORD_TYPE_DATA || record < data_at ||
         record - data_at >= walk->file.data.len) {
