@@ -151,7 +151,7 @@ TESTS_server := $(addprefix tests/unit/dns/server/,)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
 FUZZ_base :=
 FUZZ_model := $(addprefix tests/fuzz/,break_glass_fuzz.c document_fuzz.c)
-FUZZ_load := $(addprefix tests/fuzz/,)
+FUZZ_load := $(addprefix tests/fuzz/,mmdb_fuzz.c topology_fuzz.c)
 FUZZ_wire := $(addprefix tests/fuzz/,query_fuzz.c)
 FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
 FUZZ_answer := $(addprefix tests/fuzz/,)
@@ -159,6 +159,7 @@ FUZZ_answer := $(addprefix tests/fuzz/,)
 # Small programs that callgrind is run on: make build/release/tests/bench/answer_bench
 BENCH_base := $(addprefix tests/bench/,udp_echo.c)
 BENCH_model := $(addprefix tests/bench/,geo_lookup_bench.c)
+BENCH_zone := $(addprefix tests/bench/,zone_load_bench.c)
 BENCH_answer := $(addprefix tests/bench/,answer_bench.c)
 
 TEST_LAYERS := base model load store runtime ctl wire zone answer server
@@ -183,7 +184,7 @@ $$(patsubst %.c,$(B)/%,$$(BENCH_$(1))): $(B)/%: $(B)/%.o $$(STACK_$(1))
 endef
 $(foreach layer,$(TEST_LAYERS),$(eval $(call test_layer,$(layer))))
 $(foreach layer,$(FUZZ_LAYERS),$(eval $(call fuzz_layer,$(layer))))
-$(foreach layer,base model answer,$(eval $(call bench_layer,$(layer))))
+$(foreach layer,base model zone answer,$(eval $(call bench_layer,$(layer))))
 
 # ---- rules -----------------------------------------------------------------------------------
 ifeq ($(V),1)
