@@ -73,7 +73,7 @@ RUNTIME_SRC := $(addprefix steering/runtime/,admin.c admin_socket.c break_glass_
 	thread.c)
 CTL_SRC := $(addprefix steering/ctl/,args.c cmd_change.c cmd_check.c cmd_complete.c cmd_explain.c \
 	cmd_explain_config.c cmd_help.c cmd_history.c cmd_status.c cmd_store.c cmd_wait.c command.c \
-	converge.c findings.c http.c operator.c sites.c table.c text.c waiting.c)
+	converge.c findings.c http.c actor.c sites.c table.c text.c waiting.c)
 WIRE_SRC := $(addprefix dns/wire/,name.c query.c)
 ZONE_SRC := $(addprefix dns/zone/,arena.c lexer.c name_table.c rdata_ldns.c rdata_loc.c rdata_rare.c \
 	rdata_text.c svcb.c type_name.c zone_bind.c zone_builder.c zone_check.c zone_load.c \

@@ -74,6 +74,10 @@ static const struct {
     { "outside the zone", HEAD "www.example.net. A 192.0.2.1\n  TXT x\nxexample.com. A 192.0.2.1\n",
       "z:4:1: error: 'www.example.net.' is outside the zone 'example.com.'\n"
       "z:6:1: error: 'xexample.com.' is outside the zone 'example.com.'\n" },
+    { "outside, though the octets end alike",
+      HEAD "x\\007example.com. A 192.0.2.1\n"
+           "x\\007example.com A 192.0.2.1\n",
+      "z:4:1: error: 'x\\007example.com.' is outside the zone 'example.com.'\n" },
     { "final dot forgotten", HEAD "www.example.com A 192.0.2.1\na MX 10 mx.example.com\n",
       "z:4:1: warning: 'www.example.com' has no final dot, so it means "
       "'www.example.com.example.com.'; write 'www.example.com.' if that is not meant\n"
