@@ -50,7 +50,10 @@ static void apply(const char *before, const struct change *change, struct buf *o
     struct document *document = parse(before), *next = NULL;
     enum change_outcome outcome = CHANGE_MADE;
     diag_init(&diag);
+    struct digest digest_before = document_digest(document);
     enum err err = change_apply(document, change, &the_world, &diag, &outcome, &next);
+    struct digest digest_after = document_digest(document);
+    assert_true(digest_eq(&digest_before, &digest_after)); /* the old one is not touched */
     buf_clear(out);
     if (err != ERR_OK)
         buf_append_format(out, "%s: %s", err_name(err), diag_first(&diag));

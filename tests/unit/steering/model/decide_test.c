@@ -150,6 +150,31 @@ static void test_decide(void **state)
     buf_fini(&got);
 }
 
+/* A map may list more sites for the worst case than a decision holds. */
+static void test_decide_takes_no_more_spares_than_fit(void **state)
+{
+    (void)state;
+    struct topology *topology = topology_new();
+    struct map_id map = { 0 };
+    char name[32];
+    fixture_map(topology, "m", 1, ALL_DOWN_SITES);
+    for (size_t i = 0; i < 2 * CANDIDATE_MAX; i++) {
+        snprintf(name, sizeof(name), "s%zu", i);
+        struct site_id site = fixture_site(topology, name, SITE_REGION, 0, 0, NULL);
+        fixture_map_all_down_site(topology, map, site);
+    }
+    uint32_t any = fixture_area_of(topology, "any", (struct area_term){ .kind = AREA_ANY });
+    fixture_rule(topology, map, any, (struct site_id[]){ { 0 } }, 1);
+    struct world *world = world_of(topology);
+    struct snapshot *snapshot = snapshot_of(world, DOC(MODE("s0", "evacuated"), ""), NULL);
+    struct decision decision = decide(snapshot, map, (struct cell_id){ 0 }, 1);
+    assert_int_equal(decision.level, DECISION_SPARE);
+    assert_int_equal(decision.count, CANDIDATE_MAX);
+    assert_int_equal(decision.sites[CANDIDATE_MAX - 1].n, CANDIDATE_MAX);
+    snapshot_unref(snapshot);
+    world_unref(world);
+}
+
 /* ---- properties over random worlds -------------------------------------------------------------
  */
 
@@ -333,6 +358,7 @@ int main(void)
     print_message("STEER_SEED=%llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decide),
+        cmocka_unit_test(test_decide_takes_no_more_spares_than_fit),
         cmocka_unit_test(test_decide_holds_its_promises),
         cmocka_unit_test(test_decide_evacuate_and_restore_is_neutral),
         cmocka_unit_test(test_decide_key_tells_prefixes_apart),

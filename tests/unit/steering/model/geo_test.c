@@ -107,6 +107,39 @@ static void test_lookup_scope_is_exact(void **state)
     topology_free(topology);
 }
 
+/* Each of the 256 slots of a table node in a run of its own, twice below each other. */
+static void test_lookup_in_full_nodes(void **state)
+{
+    (void)state;
+    struct topology *topology = topology_new();
+    fixture_site(topology, "a", SITE_REGION, 0, 0, NULL);
+    struct map_id map = fixture_map(topology, "m", 1, ALL_DOWN_BASE);
+    uint32_t odd = fixture_network(topology, "odd");
+    for (uint32_t i = 1; i < 256; i += 2) {
+        struct addr addr = addr_from_v4_u32(0xc6330000u | i << 8);
+        fixture_network_cidr(topology, odd, cidr_make(&addr, 24));
+        addr = addr_from_v4_u32(0xc6336400u | i); /* 198.51.100.i */
+        fixture_network_cidr(topology, odd, cidr_make(&addr, 32));
+    }
+    fixture_rule(
+        topology, map,
+        fixture_area_of(topology, "odd", (struct area_term){ .kind = AREA_NETWORK, .index = odd }),
+        (struct site_id[]){ { 0 } }, 1);
+    any_rule(topology, map);
+    struct geo_builder *builder = geo_builder_new();
+    struct geo *geo = compile(topology, builder);
+    for (uint32_t i = 0; i < 65536; i++) {
+        struct addr client = addr_from_v4_u32(0xc6330000u | i);
+        struct geo_match match = geo_lookup(geo, &client);
+        bool is_odd = (i >> 8) % 2 == 1 || (i >> 8 == 100 && i % 2 == 1);
+        assert_int_equal(rule_of(geo, map, &match), is_odd ? 0 : 1);
+        assert_int_equal(match.scope_bits, i >> 8 == 100 ? 32 : 24);
+    }
+    geo_free(geo);
+    geo_builder_free(builder);
+    topology_free(topology);
+}
+
 /* The order of rules decides, not the length of prefixes. */
 static void test_lookup_first_rule_wins_over_longer_prefix(void **state)
 {
@@ -268,6 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lookup_scope_is_exact),
+        cmocka_unit_test(test_lookup_in_full_nodes),
         cmocka_unit_test(test_lookup_first_rule_wins_over_longer_prefix),
         cmocka_unit_test(test_compile_ignores_what_no_rule_names),
         cmocka_unit_test(test_compile_works_without_maps),
