@@ -139,7 +139,8 @@ TESTS_load := $(addprefix tests/unit/config/load/,cidr_file_test.c domain_test.c
 	world_load_test.c yaml_tree_test.c)
 TESTS_store := $(addprefix tests/unit/steering/store/,apply_test.c dir_crash_test.c dir_race_test.c dir_test.c \
 	last_good_test.c presence_test.c)
-TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c metrics_test.c \
+TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c break_glass_file_test.c \
+	grace_test.c metrics_test.c notify_test.c privileges_test.c steering_test.c \
 	publisher_test.c)
 TESTS_ctl := $(addprefix tests/unit/steering/ctl/,args_test.c converge_test.c findings_test.c sites_test.c \
 	table_test.c text_test.c)
