@@ -163,6 +163,30 @@ static bool read_layout_key(struct mmdb_data *data, struct str name, size_t valu
     return true;
 }
 
+/* An array of texts, or a map from texts to texts. */
+static bool holds_texts(struct mmdb_data *data, size_t at, enum mmdb_type wanted)
+{
+    struct mmdb_value list, item;
+    if (!mmdb_data_read(data, at, &list) || list.type != wanted)
+        return false;
+    at = list.body;
+    for (size_t i = 0; i < (wanted == MMDB_TYPE_MAP ? 2 : 1) * list.size; i++)
+        if (!mmdb_data_read(data, at, &item) || item.type != MMDB_TYPE_TEXT ||
+            !mmdb_data_skip(data, at, &at))
+            return false;
+    return true;
+}
+
+/* libmaxminddb 1.7.1 forgets to free what it has read when one of these is of another kind. */
+static bool is_usual_key(struct mmdb_data *data, struct str name, size_t value_at)
+{
+    if (str_eq(name, STR("languages")))
+        return holds_texts(data, value_at, MMDB_TYPE_ARRAY);
+    if (str_eq(name, STR("description")))
+        return holds_texts(data, value_at, MMDB_TYPE_MAP);
+    return true;
+}
+
 static bool read_layout(struct mmdb_data *metadata, struct layout *layout)
 {
     struct mmdb_value root;
@@ -174,6 +198,7 @@ static bool read_layout(struct mmdb_data *metadata, struct layout *layout)
         struct str name;
         size_t value_at = 0;
         if (!mmdb_data_pair(metadata, &at, &name, &value_at) ||
+            !is_usual_key(metadata, name, value_at) ||
             !read_layout_key(metadata, name, value_at, layout))
             return false;
     }

@@ -818,6 +818,21 @@ static void test_load_refuses_huge_metadata(void **state)
     put_number(&file, 6, 1000000);
     expect_damage(buf_str(&file), "its metadata is damaged");
     buf_fini(&file);
+    /* lists of texts that hold something else */
+    static const char *const keys[] = { "languages", "description" };
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        start_empty_tree(&file);
+        put_metadata(&file, 1, 4, 24, "T", 1);
+        put_text(&file, keys[i]);
+        if (i == 0)
+            put_array(&file, 1);
+        else
+            put_map(&file, 1);
+        put_number(&file, 5, 1);
+        put_text(&file, "x");
+        expect_damage(buf_str(&file), "its metadata is damaged");
+        buf_fini(&file);
+    }
     /* a list of sixteen million languages */
     start_empty_tree(&file);
     put_metadata(&file, 1, 4, 24, "T", 1);
