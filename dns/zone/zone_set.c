@@ -85,8 +85,8 @@ size_t zone_set_record_count(const struct zone_set *zones)
 
 /* ---- search ---------------------------------------------------------------------------------- */
 
-static inline struct zone_node *probe(const struct zone_set *set, const uint8_t *name,
-                                      size_t name_len)
+static inline __attribute__((always_inline)) struct zone_node *
+probe(const struct zone_set *set, const uint8_t *name, size_t name_len)
 {
     const struct name_table *table = &set->table;
     uint64_t hash = name_hash(name, name_len);
@@ -130,11 +130,12 @@ struct zone_set_hit zone_set_search(const struct zone_set *set, const uint8_t *n
 enum zone_match zone_set_find(const struct zone_set *zones, const uint8_t *name, size_t name_len,
                               bool is_ds, const struct zone_node **out_node)
 {
-    struct zone_set_hit hit = zone_set_search(zones, name, name_len);
-    const struct zone_node *node = hit.node;
+    const struct zone_node *node = probe(zones, name, name_len);
+    bool is_exact = node != NULL;
+    if (!is_exact)
+        node = search_above(zones, name, name_len).node;
     if (node == NULL)
         return ZONE_MATCH_NONE;
-    bool is_exact = hit.label_count == hit.name_label_count;
     /* RFC 4035 section 3.1.4.1: the parent side answers for DS. */
     if (is_ds && is_exact && node->is_apex && node->zone->parent_side != NULL)
         node = node->zone->parent_side;
