@@ -148,7 +148,8 @@ TESTS_wire := $(addprefix tests/unit/dns/wire/,name_test.c query_test.c)
 TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c rdata_text_test.c svcb_test.c zone_load_test.c zone_set_test.c \
 	zone_twin_test.c)
 TESTS_answer := $(addprefix tests/unit/dns/answer/,zones_test.c)
-TESTS_server := $(addprefix tests/unit/dns/server/,)
+TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c site_counts_test.c \
+	sockets_test.c tally_test.c tcp_clients_test.c)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
 FUZZ_base :=
 FUZZ_model := $(addprefix tests/fuzz/,break_glass_fuzz.c document_fuzz.c)

@@ -2,45 +2,48 @@
 #include "dns/answer/answer_priv.h"
 
 enum {
-    TYPE_META_FIRST = 128, /* RFC 6895 section 3.1: question and meta types */
+    TYPE_META_FIRST = 128,
     TYPE_META_LAST = 255,
     TYPE_MAILB = 253,
     TYPE_MAILA = 254,
     FLAG_QR = 0x80, /* octet 2 */
+    OPCODE_MASK = 0x78,
     FLAG_AA = 0x04,
     FLAG_TC = 0x02,
     FLAG_RD = 0x01,
     FLAG_CD = 0x10, /* octet 3 */
 };
 
-/* Types that are no data. True when the question is answered with that. */
-static bool is_meta_settled(struct answer_job *job)
+/* RFC 6895 section 3.1: types that are no data. */
+static inline bool is_meta(uint16_t type)
 {
-    uint16_t qtype = job->query->qtype;
-    switch (qtype) {
-    case TYPE_ANY:
-        return false;
+    return (type >= TYPE_META_FIRST && type <= TYPE_META_LAST) || type == TYPE_OPT;
+}
+
+static void answer_meta(struct answer_job *job)
+{
+    switch (job->query->qtype) {
     case TYPE_AXFR:
     case TYPE_IXFR:
         job->rcode = RCODE_REFUSED;
         job->ede = EDE_PROHIBITED;
-        return true;
+        return;
     case TYPE_MAILA:
     case TYPE_MAILB:
         job->rcode = RCODE_NOTIMP;
-        return true;
+        return;
     default:
-        if (qtype != TYPE_OPT && (qtype < TYPE_META_FIRST || qtype > TYPE_META_LAST))
-            return false;
         job->rcode = RCODE_FORMERR;
-        return true;
+        return;
     }
 }
 
 static void answer_question(struct answer_job *job)
 {
-    if (is_meta_settled(job))
+    if (is_meta(job->query->qtype) && job->query->qtype != TYPE_ANY) {
+        answer_meta(job);
         return;
+    }
     switch (job->query->qclass) {
     case CLASS_IN:
         lookup_answer(job);
@@ -92,25 +95,23 @@ static size_t limit_bytes(const struct answer_job *job)
     return limit < request->capacity ? limit : request->capacity;
 }
 
-static void write_header(const struct answer_job *job, bool has_opt)
+static void write_header(const struct answer_job *job)
 {
-    const struct query *query = job->query;
     const struct reply *reply = &job->reply;
     uint8_t *message = reply->message;
-    unsigned flags = FLAG_QR | (unsigned)query->opcode << 3;
+    uint8_t set = FLAG_QR;
     if (job->is_authoritative)
-        flags |= FLAG_AA;
+        set |= FLAG_AA;
     if (reply->is_full)
-        flags |= FLAG_TC;
-    if (query->is_recursion_desired)
-        flags |= FLAG_RD;
-    message[2] = (uint8_t)flags;
-    /* CD is copied (RFC 4035 section 3.1.6); RA, Z and AD are never ours to set. */
-    message[3] = (uint8_t)((query->is_checking_disabled ? FLAG_CD : 0) | (job->rcode & 0x0F));
-    octets_put_u16(message + 4, query->question_end > WIRE_HEADER_BYTES ? 1 : 0);
+        set |= FLAG_TC;
+    /* Opcode, RD and CD come back (RFC 4035 section 3.1.6); RA, Z and AD are never ours to set. */
+    message[2] = (uint8_t)((message[2] & (OPCODE_MASK | FLAG_RD)) | set);
+    message[3] = (uint8_t)((message[3] & FLAG_CD) | (job->rcode & 0x0F));
+    octets_put_u16(message + 4, job->query->question_end > WIRE_HEADER_BYTES ? 1 : 0);
     octets_put_u16(message + 6, reply->counts[REPLY_ANSWER]);
     octets_put_u16(message + 8, reply->counts[REPLY_AUTHORITY]);
-    octets_put_u16(message + 10, (uint16_t)(reply->counts[REPLY_ADDITIONAL] + has_opt));
+    octets_put_u16(message + 10,
+                   (uint16_t)(reply->counts[REPLY_ADDITIONAL] + (job->opt_len > 0 ? 1 : 0)));
 }
 
 static size_t finish(struct answer_job *job, size_t limit)
@@ -122,10 +123,12 @@ static size_t finish(struct answer_job *job, size_t limit)
         reply->at = reply->message + job->query->question_end;
         memset(reply->counts, 0, sizeof(reply->counts));
     }
-    size_t room = (size_t)(reply->message + limit - reply->at);
-    bool has_opt = job->query->edns.is_present && opt_length(job) <= room;
-    write_header(job, has_opt);
-    if (has_opt)
+    if (job->ede != EDE_NONE && job->opt_len > 0)
+        opt_measure(job);
+    if (job->opt_len > (size_t)(reply->message + limit - reply->at))
+        job->opt_len = 0; /* only in a buffer smaller than 512 octets */
+    write_header(job);
+    if (job->opt_len > 0)
         reply->at = opt_write(job, reply->at);
     return (size_t)(reply->at - reply->message);
 }
@@ -156,16 +159,19 @@ size_t answer_build(const struct answer_view *view, const struct answer_request 
     job.note = out_note;
     job.rcode = RCODE_NOERROR;
     job.ede = EDE_NONE;
-    job.is_authoritative = false;
+    job.is_authoritative = job.is_chased = false;
     job.ecs_scope = 0;
     size_t limit = limit_bytes(&job);
-    size_t opt_len = query.edns.is_present ? opt_length(&job) : 0;
-    if (query.question_end + opt_len > limit) {
-        /* Only an identity of full length behind a name of full length gets here. */
-        query.edns.wants_nsid = false;
-        opt_len = opt_length(&job);
+    job.opt_len = 0;
+    if (query.edns.is_present) {
+        opt_measure(&job);
+        if (query.question_end + job.opt_len > limit && query.edns.wants_nsid) {
+            /* Only an identity of full length behind a name of full length gets here. */
+            query.edns.wants_nsid = false;
+            opt_measure(&job);
+        }
     }
-    size_t records_end = limit > opt_len ? limit - opt_len : 0;
+    size_t records_end = limit > job.opt_len ? limit - job.opt_len : 0;
     reply_init(&job.reply, request->message, &query, request->message + records_end);
     answer_verdict(&job, verdict);
     size_t len = finish(&job, limit);

@@ -19,9 +19,12 @@ struct answer_job {
     const struct query *query;
     struct answer_note *note;
     struct reply reply;
+    uint16_t opt_len;          /* 0: no OPT */
+    uint16_t rare_options_len; /* of that, for other options than ECS */
     uint16_t rcode;
     uint16_t ede;
     bool is_authoritative;
+    bool is_chased; /* beyond the question's name: records are owned by a CNAME's target */
     uint8_t ecs_scope;
 };
 
@@ -40,7 +43,7 @@ void builtin_chaos(struct answer_job *job);
 /* False when the question is not for the _steer name of `zone`. */
 bool builtin_steer(struct answer_job *job, const struct zone *zone);
 
-/* opt.c */
-size_t opt_length(const struct answer_job *job);
+/* opt.c: sets `opt_len`, for a query with EDNS, to what OPT will take unless a fault is found. */
+void opt_measure(struct answer_job *job);
 /* Writes the OPT record; returns its end. */
 uint8_t *opt_write(const struct answer_job *job, uint8_t *at);

@@ -13,11 +13,19 @@ struct chain {
     uint8_t target[NAME_MAX_BYTES]; /* what `owner.name` points at once count > 0 */
 };
 
+/* The owner of records at a name at or above the one that is being looked up. */
+static struct reply_owner enclosing(struct answer_job *job, const uint8_t *name, uint8_t name_len)
+{
+    uint16_t at = (uint16_t)(REPLY_QNAME_AT + job->query->qname_len - name_len);
+    if (job->is_chased)
+        at = reply_find(&job->reply, name, name_len);
+    return (struct reply_owner){ name, name_len, at };
+}
+
 void lookup_soa(struct answer_job *job, const struct zone *zone)
 {
     const struct rrset *soa = zone_node_rrset(zone->apex, TYPE_SOA);
-    const struct reply_owner owner = { zone->origin, zone->origin_len,
-                                       reply_find(&job->reply, zone->origin, zone->origin_len) };
+    const struct reply_owner owner = enclosing(job, zone->origin, zone->origin_len);
     if (soa != NULL)
         reply_rrset(&job->reply, REPLY_AUTHORITY, &owner, soa, zone->negative_ttl_s);
 }
@@ -71,18 +79,22 @@ static void put_addresses(struct reply *reply, const struct zone_node *server)
 }
 
 /* Glue that the child's servers cannot be reached without must come along, or the answer is
- * truncated (RFC 9471). */
-static void put_needed_glue(struct answer_job *job, const struct zone_node *cut,
-                            const struct rrset *servers)
+ * truncated (RFC 9471). Returns the number of other servers whose addresses we know. */
+static size_t put_needed_glue(struct answer_job *job, const struct zone_node *cut,
+                              const struct rrset *servers)
 {
+    size_t other_count = 0;
     for (size_t i = 0; i < servers->count; i++) {
         const struct zone_node *server = find_server(job, &servers->rdata[i]);
         if (server != NULL && server->cut == cut)
             put_addresses(&job->reply, server);
+        else if (server != NULL)
+            other_count++;
     }
+    return other_count;
 }
 
-/* Addresses of other servers that we know only save a query: they go in while there is room. */
+/* Those addresses only save a query: they go in while there is room. */
 static void put_other_glue(struct answer_job *job, const struct zone_node *cut,
                            const struct rrset *servers)
 {
@@ -110,11 +122,10 @@ static void refer(struct answer_job *job, const struct zone_node *cut)
     const struct rrset *servers = zone_node_rrset(cut, TYPE_NS);
     if (servers == NULL)
         return;
-    const struct reply_owner owner = { cut->name, cut->name_len,
-                                       reply_find(&job->reply, cut->name, cut->name_len) };
+    const struct reply_owner owner = enclosing(job, cut->name, cut->name_len);
     reply_rrset(&job->reply, REPLY_AUTHORITY, &owner, servers, servers->ttl_s);
-    put_needed_glue(job, cut, servers);
-    put_other_glue(job, cut, servers);
+    if (put_needed_glue(job, cut, servers) > 0)
+        put_other_glue(job, cut, servers);
 }
 
 /* Makes `target` the name to look up. False: the chain ends here, since it has come around, is too
@@ -129,6 +140,7 @@ static bool follow(struct answer_job *job, struct chain *chain, const uint8_t *t
         if (reply_name_is(&job->reply, chain->owners_at[i], target))
             return false;
     }
+    job->is_chased = true;
     name_lower(target, target_len, chain->target);
     chain->owner = (struct reply_owner){ chain->target, (uint8_t)target_len, target_at };
     return true;
@@ -149,8 +161,7 @@ static bool at_dname(struct answer_job *job, struct chain *chain, const struct z
     const struct rrset *dname = zone_node_rrset(node, TYPE_DNAME);
     if (dname == NULL)
         return false;
-    const struct reply_owner owner = { node->name, node->name_len,
-                                       reply_find(&job->reply, node->name, node->name_len) };
+    const struct reply_owner owner = enclosing(job, node->name, node->name_len);
     reply_rrset(&job->reply, REPLY_ANSWER, &owner, dname, dname->ttl_s);
     const struct rdata *suffix = &dname->rdata[0];
     size_t prefix_len = (size_t)(chain->owner.name_len - node->name_len);
@@ -196,14 +207,18 @@ static void refuse_foreign(struct answer_job *job)
     job->ede = EDE_NOT_AUTHORITATIVE;
 }
 
-/* Looks one name up; true when the chain goes on. */
-static bool step(struct answer_job *job, struct chain *chain)
+static enum zone_match find(const struct answer_job *job, const struct reply_owner *name,
+                            const struct zone_node **out_node)
 {
-    const struct zone_node *node = NULL;
+    return zone_set_find(job->view->zones, name->name, name->name_len, job->query->qtype == TYPE_DS,
+                         out_node);
+}
+
+/* What was found for one name; true when the chain goes on. */
+static bool step(struct answer_job *job, struct chain *chain, enum zone_match match,
+                 const struct zone_node *node)
+{
     bool is_first = chain->count == 0;
-    enum zone_match match =
-        zone_set_find(job->view->zones, chain->owner.name, chain->owner.name_len,
-                      job->query->qtype == TYPE_DS, &node);
     if (match == ZONE_MATCH_NONE) {
         /* A chain that leaves our zones just ends: where it leads is not ours to say. */
         if (is_first)
@@ -226,11 +241,28 @@ static bool step(struct answer_job *job, struct chain *chain)
     return false;
 }
 
-void lookup_answer(struct answer_job *job)
+/* Not inlined: its stack frame is not for the short way below. */
+static __attribute__((noinline)) void walk(struct answer_job *job, const struct reply_owner *qname,
+                                           enum zone_match match, const struct zone_node *node)
 {
     struct chain chain;
-    chain.owner = (struct reply_owner){ job->query->qname, job->query->qname_len, REPLY_QNAME_AT };
+    chain.owner = *qname;
     chain.count = 0;
-    while (step(job, &chain))
-        ;
+    while (step(job, &chain, match, node)) {
+        node = NULL;
+        match = find(job, &chain.owner, &node);
+    }
+}
+
+void lookup_answer(struct answer_job *job)
+{
+    const struct reply_owner qname = { job->query->qname, job->query->qname_len, REPLY_QNAME_AT };
+    const struct zone_node *node = NULL;
+    enum zone_match match = find(job, &qname, &node);
+    if (match == ZONE_MATCH_EXACT && node->steered != NODE_NOT_STEERED) {
+        job->is_authoritative = true;
+        steered_answer(job, node, REPLY_QNAME_AT);
+        return;
+    }
+    walk(job, &qname, match, node);
 }

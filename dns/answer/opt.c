@@ -15,12 +15,6 @@ enum {
     FLAG_DO = 0x8000,
 };
 
-/* With a fault in the query (FORMERR, NOTIMP, BADVERS) no option of it is taken at its word. */
-static bool answers_options(const struct answer_job *job)
-{
-    return job->rcode != RCODE_FORMERR && job->rcode != RCODE_NOTIMP && job->rcode != RCODE_BADVERS;
-}
-
 static size_t ecs_address_bytes(const struct ecs *ecs)
 {
     return (ecs->prefix.bits + 7u) / 8u;
@@ -37,14 +31,9 @@ static bool answers_nsid(const struct answer_job *job)
     return job->query->edns.wants_nsid && job->view->identity_len > 0;
 }
 
-size_t opt_length(const struct answer_job *job)
+static size_t rare_length(const struct answer_job *job)
 {
-    const struct edns *edns = &job->query->edns;
-    size_t len = OPT_FIXED_BYTES;
-    if (!answers_options(job))
-        return len;
-    if (edns->ecs.is_present)
-        len += OPTION_HEADER_BYTES + ECS_HEADER_BYTES + ecs_address_bytes(&edns->ecs);
+    size_t len = 0;
     if (answers_nsid(job))
         len += OPTION_HEADER_BYTES + job->view->identity_len;
     if (answers_keepalive(job))
@@ -54,19 +43,32 @@ size_t opt_length(const struct answer_job *job)
     return len;
 }
 
+void opt_measure(struct answer_job *job)
+{
+    const struct edns *edns = &job->query->edns;
+    size_t len = OPT_FIXED_BYTES;
+    if (edns->ecs.is_present)
+        len += OPTION_HEADER_BYTES + ECS_HEADER_BYTES + ecs_address_bytes(&edns->ecs);
+    job->rare_options_len = 0;
+    if (edns->wants_nsid || edns->has_keepalive || job->ede != EDE_NONE)
+        job->rare_options_len = (uint16_t)rare_length(job);
+    job->opt_len = (uint16_t)(len + job->rare_options_len);
+}
+
 /* RFC 7871 section 7.2.1: family, source and address come back exactly as they were sent, or
  * resolvers throw the answer away. */
-static uint8_t *put_ecs(uint8_t *at, const struct ecs *ecs, uint8_t scope_bits)
+static uint8_t *put_ecs(const struct answer_job *job, uint8_t *at)
 {
-    size_t address_bytes = ecs_address_bytes(ecs);
-    uint16_t family = ecs->prefix.addr.family == ADDR_V4 ? 1 : 2;
-    at = octets_put_u16(at, OPTION_ECS);
-    at = octets_put_u16(at, (uint16_t)(ECS_HEADER_BYTES + address_bytes));
-    at = octets_put_u16(at, ecs->is_family_zero ? 0 : family);
-    *at++ = ecs->prefix.bits;
-    *at++ = scope_bits;
-    memcpy(at, ecs->prefix.addr.bytes, address_bytes);
-    return at + address_bytes;
+    const struct ecs *ecs = &job->query->edns.ecs;
+    size_t count = ecs_address_bytes(ecs);
+    unsigned family = ecs->prefix.addr.family == ADDR_V4 ? 1 : 2;
+    if (ecs->is_family_zero)
+        family = 0;
+    at = octets_put_u32(at, (uint32_t)(OPTION_ECS << 16 | (ECS_HEADER_BYTES + count)));
+    at = octets_put_u32(at, family << 16 | (uint32_t)ecs->prefix.bits << 8 | job->ecs_scope);
+    for (size_t i = 0; i < count; i++)
+        *at++ = ecs->prefix.addr.bytes[i];
+    return at;
 }
 
 static uint8_t *put_rare_options(const struct answer_job *job, uint8_t *at)
@@ -91,21 +93,27 @@ static uint8_t *put_rare_options(const struct answer_job *job, uint8_t *at)
     return at;
 }
 
+/* With a fault in the query no option of it is taken at its word. */
+static bool answers_options(uint16_t rcode)
+{
+    const uint32_t faults = 1u << RCODE_FORMERR | 1u << RCODE_NOTIMP | 1u << RCODE_BADVERS;
+    return (faults >> rcode & 1) == 0;
+}
+
 uint8_t *opt_write(const struct answer_job *job, uint8_t *at)
 {
     const struct edns *edns = &job->query->edns;
     *at++ = 0; /* owner: the root */
-    at = octets_put_u16(at, TYPE_OPT);
-    at = octets_put_u16(at, job->view->settings.edns_payload_bytes);
-    *at++ = (uint8_t)(job->rcode >> 4);
-    *at++ = 0; /* our version */
-    at = octets_put_u16(at, edns->wants_dnssec ? FLAG_DO : 0);
+    at = octets_put_u32(at, (uint32_t)TYPE_OPT << 16 | job->view->settings.edns_payload_bytes);
+    /* Extended RCODE, our version 0, DO as it came, no other flag. */
+    at = octets_put_u32(at, (uint32_t)job->rcode >> 4 << 24 | (edns->wants_dnssec ? FLAG_DO : 0));
     uint8_t *rdlength = at;
     at += 2;
-    if (answers_options(job)) {
+    if (answers_options(job->rcode)) {
         if (edns->ecs.is_present)
-            at = put_ecs(at, &edns->ecs, job->ecs_scope);
-        at = put_rare_options(job, at);
+            at = put_ecs(job, at);
+        if (job->rare_options_len > 0)
+            at = put_rare_options(job, at);
     }
     octets_put_u16(rdlength, (uint16_t)(at - rdlength - 2));
     return at;

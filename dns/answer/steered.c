@@ -57,19 +57,24 @@ static void no_data(struct answer_job *job, const struct zone_node *node, uint16
         lookup_soa(job, node->zone);
 }
 
+/* Data of the zone file that stands beside steering at the same name: SOA, NS, MX, TXT ... */
+static bool put_static(struct answer_job *job, const struct zone_node *node, uint16_t owner_at)
+{
+    const struct rrset *rrset = zone_node_rrset(node, job->query->qtype);
+    if (rrset == NULL)
+        return false;
+    const struct reply_owner owner = { node->name, node->name_len, owner_at };
+    reply_rrset(&job->reply, REPLY_ANSWER, &owner, rrset, rrset->ttl_s);
+    return true;
+}
+
 void steered_answer(struct answer_job *job, const struct zone_node *node, uint16_t owner_at)
 {
     const struct answer_view *view = job->view;
     const struct view_service *service = &view->services[view->name_services[node->steered]];
     enum answer_slot slot = slot_of(job->query->qtype, service);
-    if (slot == SLOT_OTHER) {
-        const struct rrset *rrset = zone_node_rrset(node, job->query->qtype);
-        if (rrset != NULL) {
-            const struct reply_owner owner = { node->name, node->name_len, owner_at };
-            reply_rrset(&job->reply, REPLY_ANSWER, &owner, rrset, rrset->ttl_s);
-            return;
-        }
-    }
+    if (slot == SLOT_OTHER && put_static(job, node, owner_at))
+        return;
     uint8_t scope;
     uint32_t class_id = locate(job, service->uses_ecs, &scope);
     struct cell_id cell = geo_cell(view->geo, class_id, service->map);

@@ -93,6 +93,7 @@ enum query_verdict {
     QUERY_BADVERS,       /* EDNS version other than 0 */
 };
 
-/* Reads a whole message. `*out_query` is always initialised as far as parsing came. Bytes behind
+/* Reads a whole message. `*out_query` is initialised as far as parsing came,
+ * and not at all for QUERY_DROP_*. Bytes behind
  * the last counted record are an error (FORMERR). */
 enum query_verdict query_parse(const uint8_t *message, size_t len, struct query *out_query);
