@@ -12,49 +12,49 @@ enum kind { FLAG, TEXT, DURATION, NUMBER, RULES };
 
 struct row {
     const char *name;
-    char letter;
     enum args_option option;
     enum kind kind;
     size_t offset;     /* into struct args */
     const char *value; /* how help texts call it */
     const char *about;
     bool is_global;
+    char letter; /* 0: none */
 };
 
 static const struct row rows[] = {
-    { "store", 0, ARGS_STORE, TEXT, offsetof(struct args, store), "DIR",
-      "the store's folder (default: $STEER_STORE, else " COMMAND_DEFAULT_STORE ")", true },
-    { "json", 0, ARGS_JSON, FLAG, offsetof(struct args, is_json), NULL,
-      "one JSON object on standard output", true },
-    { "reason", 0, ARGS_REASON, TEXT, offsetof(struct args, reason), "TEXT",
-      "why; needed when standard input is no terminal", true },
-    { "yes", 'y', ARGS_YES, FLAG, offsetof(struct args, is_yes), NULL, "do not ask", true },
-    { "override", 0, ARGS_OVERRIDE, RULES, 0, "RULE[,RULE]",
-      "insist although this safety rule says no: min-regions, epoch", true },
-    { "timeout", 0, ARGS_TIMEOUT, DURATION, offsetof(struct args, timeout_ms), "DURATION",
-      "how long to wait for the nodes (default 30s)", true },
-    { "no-wait", 0, ARGS_NO_WAIT, FLAG, offsetof(struct args, has_no_wait), NULL,
-      "return when the change is committed", true },
-    { "no-color", 0, ARGS_NO_COLOR, FLAG, offsetof(struct args, has_no_color), NULL,
-      "plain text, also on a terminal", true },
-    { "help", 'h', ARGS_HELP, FLAG, offsetof(struct args, wants_help), NULL, "this text", true },
-    { "version", 0, ARGS_VERSION, FLAG, offsetof(struct args, wants_version), NULL,
-      "print the version", true },
-    { "stray", 0, ARGS_STRAY, TEXT, offsetof(struct args, stray), "proxy|serve|refuse",
-      "what becomes of requests that still arrive there (default proxy)", false },
-    { "topology", 0, ARGS_TOPOLOGY, TEXT, offsetof(struct args, topology), "FILE",
-      "take the sites' names from this file, not from the nodes", false },
-    { "gen", 0, ARGS_GENERATION, NUMBER, offsetof(struct args, generation), "N",
-      "this generation, not the store's present one", false },
-    { "count", 'n', ARGS_COUNT, NUMBER, offsetof(struct args, count), "N",
-      "at most that many (default 20)", false },
-    { "from", 0, ARGS_FROM, TEXT, offsetof(struct args, from), "VALUE", NULL, false },
-    { "ecs", 0, ARGS_ECS, TEXT, offsetof(struct args, ecs), "CIDR",
-      "the client subnet that the resolver sends along", false },
-    { "node", 0, ARGS_NODE, TEXT, offsetof(struct args, node), "ID",
-      "ask this node (default: the first one alive)", false },
-    { "config", 0, ARGS_CONFIG, TEXT, offsetof(struct args, config), "FILE",
-      "ask no node: compute from this node file and the store", false },
+    { "store", ARGS_STORE, TEXT, offsetof(struct args, store), "DIR",
+      "the store's folder (default: $STEER_STORE, else " COMMAND_DEFAULT_STORE ")", true, 0 },
+    { "json", ARGS_JSON, FLAG, offsetof(struct args, is_json), NULL,
+      "one JSON object on standard output", true, 0 },
+    { "reason", ARGS_REASON, TEXT, offsetof(struct args, reason), "TEXT",
+      "why; needed when standard input is no terminal", true, 0 },
+    { "yes", ARGS_YES, FLAG, offsetof(struct args, is_yes), NULL, "do not ask", true, 'y' },
+    { "override", ARGS_OVERRIDE, RULES, 0, "RULE[,RULE]",
+      "insist although this safety rule says no: min-regions, epoch", true, 0 },
+    { "timeout", ARGS_TIMEOUT, DURATION, offsetof(struct args, timeout_ms), "DURATION",
+      "how long to wait for the nodes (default 30s)", true, 0 },
+    { "no-wait", ARGS_NO_WAIT, FLAG, offsetof(struct args, has_no_wait), NULL,
+      "return when the change is committed", true, 0 },
+    { "no-color", ARGS_NO_COLOR, FLAG, offsetof(struct args, has_no_color), NULL,
+      "plain text, also on a terminal", true, 0 },
+    { "help", ARGS_HELP, FLAG, offsetof(struct args, wants_help), NULL, "this text", true, 'h' },
+    { "version", ARGS_VERSION, FLAG, offsetof(struct args, wants_version), NULL,
+      "print the version", true, 0 },
+    { "stray", ARGS_STRAY, TEXT, offsetof(struct args, stray), "proxy|serve|refuse",
+      "what becomes of requests that still arrive there (default proxy)", false, 0 },
+    { "topology", ARGS_TOPOLOGY, TEXT, offsetof(struct args, topology), "FILE",
+      "take the sites' names from this file, not from the nodes", false, 0 },
+    { "gen", ARGS_GENERATION, NUMBER, offsetof(struct args, generation), "N",
+      "this generation, not the store's present one", false, 0 },
+    { "count", ARGS_COUNT, NUMBER, offsetof(struct args, count), "N",
+      "at most that many (default 20)", false, 'n' },
+    { "from", ARGS_FROM, TEXT, offsetof(struct args, from), "VALUE", NULL, false, 0 },
+    { "ecs", ARGS_ECS, TEXT, offsetof(struct args, ecs), "CIDR",
+      "the client subnet that the resolver sends along", false, 0 },
+    { "node", ARGS_NODE, TEXT, offsetof(struct args, node), "ID",
+      "ask this node (default: the first one alive)", false, 0 },
+    { "config", ARGS_CONFIG, TEXT, offsetof(struct args, config), "FILE",
+      "ask no node: compute from this node file and the store", false, 0 },
 };
 
 unsigned args_global_options(void)
@@ -148,7 +148,6 @@ static const struct row *find_long(struct str name)
 
 static enum err refuse_unknown_option(struct str name, struct diag *diag)
 {
-    char hint[SUGGEST_TEXT_MAX];
     struct suggest suggest = suggest_init(name);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         suggest_offer(&suggest, str_from(rows[i].name));
@@ -157,7 +156,6 @@ static enum err refuse_unknown_option(struct str name, struct diag *diag)
     else
         diag_error(diag, 0, 0, "unknown option '--%.*s'; did you mean '--%.*s'?", STR_ARG(name),
                    STR_ARG(suggest.best));
-    (void)hint;
     return ERR_UNKNOWN;
 }
 

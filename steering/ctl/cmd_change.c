@@ -4,6 +4,7 @@
  *   who and which sites -> read -> change_apply -> ask -> compare-and-swap -> wait
  *                           ^___________ someone was faster, 3 times ______|
  */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #include "steering/base/mem.h"
 #include "steering/base/suggest.h"
 #include "steering/ctl/command.h"
-#include "steering/ctl/operator.h"
+#include "steering/ctl/actor.h"
 #include "steering/ctl/sites.h"
 #include "steering/ctl/text.h"
 #include "steering/ctl/waiting.h"
@@ -34,7 +35,7 @@ static const struct verb {
 /* One change on its way. */
 struct operation {
     struct ctl *ctl;
-    struct operator operator;
+    struct actor actor;
     struct sites sites;
     struct change change;
     struct document *base; /* as read; replaced when someone was faster */
@@ -226,9 +227,15 @@ static enum err swap(struct operation *operation)
     struct store_written written;
     struct store_expected expected = { operation->base->epoch, operation->base->generation };
     struct store_audit audit =
-        operator_audit(&operation->operator, ctl,
-                       str_from(change_verb_name(operation->change.verb)), operation->change.site);
+        actor_audit(&operation->actor, ctl, str_from(change_verb_name(operation->change.verb)),
+                    operation->change.site);
     return store_cas(ctl->store, &expected, operation->next, &audit, &ctl->diag, &written);
+}
+
+static const struct document *result_of(const struct operation *operation)
+{
+    assert(operation->is_already || operation->next != NULL);
+    return operation->is_already ? operation->base : operation->next;
 }
 
 static enum err write_change(struct operation *operation)
@@ -236,6 +243,7 @@ static enum err write_change(struct operation *operation)
     enum err err = ERR_OK;
     operation->start_ns = clock_monotonic_ns();
     for (int tries = 1; err == ERR_OK && !operation->is_already; tries++) {
+        assert(operation->next != NULL);
         err = swap(operation);
         if (err != ERR_CONFLICT)
             break;
@@ -245,18 +253,13 @@ static enum err write_change(struct operation *operation)
         diag_error(&operation->ctl->diag, 0, 0,
                    "the nodes see generation %" PRIu64 " already. See to the disk, then look with "
                    "'steer history -n 1'; the same command again does no harm",
-                   operation->next->generation);
+                   result_of(operation)->generation);
     if (err == ERR_OK && !operation->is_already)
         operation->committed_ns = clock_monotonic_ns() - operation->start_ns;
     return err;
 }
 
 /* ---- waiting and telling -------------------------------------------------------------------- */
-
-static const struct document *result_of(const struct operation *operation)
-{
-    return operation->is_already ? operation->base : operation->next;
-}
 
 static void tell_already(const struct operation *operation)
 {
@@ -288,7 +291,8 @@ static void tell_committed(const struct operation *operation)
     if (operation->is_already)
         tell_already(operation);
     else
-        ctl_print(operation->ctl, "committed gen %" PRIu64 "  %s\n", operation->next->generation,
+        ctl_print(operation->ctl, "committed gen %" PRIu64 "  %s\n",
+                  result_of(operation)->generation,
                   text_format_duration(operation->committed_ns, took));
 }
 
@@ -322,7 +326,7 @@ static void tell_undo(const struct operation *operation)
 
 static json_t *milliseconds(uint64_t ns)
 {
-    return ns == 0 ? json_null() : json_real((double)(ns / 1000) / 1e3);
+    return ns == 0 ? json_null() : json_real((double)ns / 1e6);
 }
 
 static void answer(struct operation *operation, enum err err)
@@ -405,15 +409,15 @@ static enum err carry_out(struct operation *operation)
 static enum err run(struct ctl *ctl, enum change_verb verb)
 {
     struct operation operation = { .ctl = ctl };
-    operator_init(&operation.operator, ctl);
+    actor_init(&operation.actor, ctl);
     operation.change = (struct change){
         .verb = verb,
         .site = str_from(ctl->args.words[0]),
         .stray = str_from(ctl->args.stray),
-        .who = str_from(operation.operator.who),
-        .why = operator_reason(ctl),
-        .op_id = str_from(operation.operator.op_id),
-        .at_unix_s = operation.operator.at_unix_s,
+        .who = str_from(operation.actor.who),
+        .why = actor_reason(ctl),
+        .op_id = str_from(operation.actor.op_id),
+        .at_unix_s = operation.actor.at_unix_s,
     };
     enum err err = check_reason(ctl);
     if (err == ERR_OK)
@@ -424,7 +428,7 @@ static enum err run(struct ctl *ctl, enum change_verb verb)
     document_free(operation.next);
     document_free(operation.base);
     sites_fini(&operation.sites);
-    operator_fini(&operation.operator);
+    actor_fini(&operation.actor);
     return err;
 }
 

@@ -18,8 +18,6 @@
 
 enum { OUTPUT_MAX_BYTES = 16 << 20 };
 
-extern char **environ;
-
 /* ---- zones: the server's own check --------------------------------------------------------- */
 
 /* Zone files are the DNS server's affair, and this program does not contain it: it asks the
@@ -47,10 +45,11 @@ static void read_all(int fd, struct buf *out)
     }
 }
 
-/* Runs `steer-dns --check file`; the exit code, or -1 when it could not be run or was killed. */
+/* Runs `steer-dns --check -c file`; the exit code, or -1 when it could not be run or was killed. */
 static int run_server(const char *server, const char *file, struct buf *out_output)
 {
-    char *argv[] = { mem_strdup(server), mem_strdup("--check"), mem_strdup(file), NULL };
+    char *argv[] = { mem_strdup(server), mem_strdup("--check"), mem_strdup("-c"), mem_strdup(file),
+                     NULL };
     posix_spawn_file_actions_t actions;
     int ends[2], status = 0, code = -1;
     pid_t pid = 0;
@@ -128,24 +127,27 @@ static enum err load(const char *file, enum load_kind kind, struct diag *diag)
     return err;
 }
 
+/* Counts what is wrong with this file also when an earlier one has brought it up already. */
 static json_t *check_file(struct ctl *ctl, struct findings *findings, const char *file)
 {
     struct diag diag;
     enum load_kind kind = LOAD_TOPOLOGY;
-    size_t errors = findings->error_count, warnings = findings->warning_count;
     diag_init(&diag);
     enum err err = load_detect(file, &diag, &kind);
     const char *kind_name = err == ERR_OK ? kind_names[kind] : "unknown";
     if (err == ERR_OK)
         err = load(file, kind, &diag);
+    if (err != ERR_OK && !diag_has_errors(&diag)) {
+        diag_set_file(&diag, file);
+        diag_error(&diag, 0, 0, "%s", err_text(err));
+    }
     findings_add_diag(findings, &diag);
-    if (err != ERR_OK && findings->error_count == errors && !diag_has_errors(&diag))
-        findings_add_error(findings, file, err_text(err));
-    diag_fini(&diag);
+    size_t errors = findings->error_count, warnings = findings->warning_count;
     if (err == ERR_OK && kind == LOAD_NODE)
         check_by_server(findings, file);
-    errors = findings->error_count - errors;
-    warnings = findings->warning_count - warnings;
+    errors = findings->error_count - errors + diag.error_count;
+    warnings = findings->warning_count - warnings + diag.warning_count;
+    diag_fini(&diag);
     ctl_note(ctl, "%s: %s, %zu error%s, %zu warning%s\n", file, kind_name, errors,
              errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
     json_t *entry = json_object();

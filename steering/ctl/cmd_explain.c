@@ -4,7 +4,6 @@
 
 #include "config/load/node.h"
 #include "config/load/world_load.h"
-#include "steering/base/mem.h"
 #include "steering/base/suggest.h"
 #include "steering/ctl/command.h"
 #include "steering/ctl/http.h"
@@ -25,6 +24,18 @@ static void print_one(const struct ctl *ctl, const json_t *explanation)
     buf_fini(&text);
 }
 
+/* Of a prefix longer ones may be treated apart: then this was about its first address only. */
+static void note_part(const struct ctl *ctl, const json_t *explanation)
+{
+    const char *asked = ctl->args.ecs != NULL ? ctl->args.ecs : ctl->args.from;
+    struct cidr cidr;
+    if (cidr_parse(str_from(asked), &cidr) == CIDR_SYNTAX ||
+        json_get_int(explanation, "scope", 0) <= cidr.bits)
+        return;
+    ctl_note(ctl, "steer: the addresses of %s are not all treated alike; this is about its first\n",
+             asked);
+}
+
 /* `answer` is what a node said: {"explanations":[...]}, or one explanation bare. Takes it. */
 static void tell(struct ctl *ctl, const char *node, json_t *answer)
 {
@@ -37,6 +48,7 @@ static void tell(struct ctl *ctl, const char *node, json_t *answer)
     for (size_t i = 0; i < json_array_size(all); i++) {
         ctl_print(ctl, "%s", i > 0 ? "\n" : "");
         print_one(ctl, json_array_get(all, i));
+        note_part(ctl, json_array_get(all, i));
     }
     json_t *result = ctl_new_answer(true);
     json_set_str(result, "by", str_from(node));

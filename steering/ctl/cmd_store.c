@@ -8,18 +8,18 @@
 #include "steering/base/mem.h"
 #include "steering/base/suggest.h"
 #include "steering/ctl/command.h"
-#include "steering/ctl/operator.h"
+#include "steering/ctl/actor.h"
 #include "steering/store/presence.h"
 
-static enum err tell_written(struct ctl *ctl, const struct operator* operator,
-                             const struct store_written * written, const char *done,
+static enum err tell_written(struct ctl *ctl, const struct actor *actor,
+                             const struct store_written *written, const char *done,
                              const char *nothing_to_do)
 {
     ctl_print(ctl, "%s gen %" PRIu64 "\n", written->is_repeat ? nothing_to_do : done,
               written->generation);
     json_t *answer = ctl_new_answer(true);
     json_object_set_new(answer, "already", json_boolean(written->is_repeat));
-    json_set_str(answer, "op_id", str_from(written->is_repeat ? "" : operator->op_id));
+    json_set_str(answer, "op_id", str_from(written->is_repeat ? "" : actor->op_id));
     json_set_int(answer, "gen", (int64_t)written->generation);
     json_set_str(answer, "store", str_from(store_where(ctl->store)));
     ctl_answer(ctl, answer);
@@ -64,15 +64,15 @@ static enum err check_epoch(struct ctl *ctl)
     return err;
 }
 
-static enum err init(struct ctl *ctl, struct operator* operator)
+static enum err init(struct ctl *ctl, struct actor *actor)
 {
-    struct store_written written;
-    struct store_audit audit = operator_audit(operator, ctl, STR("init"), STR(""));
+    struct store_written written = { .generation = 0 };
+    struct store_audit audit = actor_audit(actor, ctl, STR("init"), STR(""));
     enum err err = check_epoch(ctl);
     if (err == ERR_OK)
         err = store_init(ctl->store, &audit, &ctl->diag, &written);
     return err == ERR_OK
-               ? tell_written(ctl, operator, & written, "made a new store,", "is a store already,")
+               ? tell_written(ctl, actor, &written, "made a new store,", "is a store already,")
                : err;
 }
 
@@ -93,25 +93,25 @@ static enum err read_from(struct ctl *ctl, struct document **out_document)
     return err;
 }
 
-static enum err repair(struct ctl *ctl, struct operator* operator)
+static enum err repair(struct ctl *ctl, struct actor *actor)
 {
-    struct store_written written;
+    struct store_written written = { .generation = 0 };
     struct document *from = NULL;
-    struct store_audit audit = operator_audit(operator, ctl, STR("repair"), STR(""));
+    struct store_audit audit = actor_audit(actor, ctl, STR("repair"), STR(""));
     enum err err = read_from(ctl, &from);
     if (err == ERR_OK)
         err = store_repair(ctl->store, from, &audit, &ctl->diag, &written);
     document_free(from);
     if (err == ERR_NOT_FOUND)
         err = ERR_UNREACHABLE; /* no copy: nothing was written */
-    return err == ERR_OK ? tell_written(ctl, operator, & written, "repaired, committed",
-                                        "nothing to repair at")
-                         : err;
+    return err == ERR_OK
+               ? tell_written(ctl, actor, &written, "repaired, committed", "nothing to repair at")
+               : err;
 }
 
-static enum err path(struct ctl *ctl, struct operator* operator)
+static enum err path(struct ctl *ctl, struct actor *actor)
 {
-    (void)operator;
+    (void)actor;
     ctl_print(ctl, "%s\n", store_where(ctl->store));
     json_t *answer = ctl_new_answer(true);
     json_set_str(answer, "store", str_from(store_where(ctl->store)));
@@ -124,7 +124,7 @@ static enum err path(struct ctl *ctl, struct operator* operator)
 
 static const struct verb {
     const char *name;
-    enum err (*run)(struct ctl *ctl, struct operator* operator);
+    enum err (*run)(struct ctl *ctl, struct actor *actor);
 } verbs[] = { { "init", init }, { "repair", repair }, { "path", path } };
 
 static enum err refuse_unknown_verb(struct ctl *ctl, const char *name)
@@ -140,12 +140,12 @@ static enum err refuse_unknown_verb(struct ctl *ctl, const char *name)
 
 static enum err run_verb(struct ctl *ctl, const struct verb *verb)
 {
-    struct operator operator;
-    operator_init(&operator, ctl);
+    struct actor actor;
+    actor_init(&actor, ctl);
     enum err err = ctl_open_store(ctl);
     if (err == ERR_OK)
-        err = verb->run(ctl, &operator);
-    operator_fini(&operator);
+        err = verb->run(ctl, &actor);
+    actor_fini(&actor);
     return err;
 }
 

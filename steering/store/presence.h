@@ -33,16 +33,16 @@ void presence_remove(struct store *store);
 
 struct presence {
     char *id;
-    bool is_alive;
     json_t *value; /* the whole object; NULL: unreadable, and the fields below are empty */
     /* Borrowed from `value`. */
     struct str role, host, version, epoch, digest, source, topology, admin;
     uint64_t generation;
     int64_t applied_at_ms;
-    uint32_t workers;
-    bool has_rejected;
     uint64_t rejected_generation;
     struct str rejected_why;
+    uint32_t workers;
+    bool has_rejected;
+    bool is_alive;
 };
 
 struct presences {

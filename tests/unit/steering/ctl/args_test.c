@@ -47,7 +47,7 @@ static enum err parse(const char *text, struct line *line, struct diag *diag, st
 static void test_parse_fills_every_option(void **state)
 {
     (void)state;
-    struct line line;
+    struct line line = { .argc = 0 };
     struct diag diag;
     struct args args;
     diag_init(&diag);
@@ -74,7 +74,7 @@ static void test_parse_fills_every_option(void **state)
 static void test_parse_defaults(void **state)
 {
     (void)state;
-    struct line line;
+    struct line line = { .argc = 0 };
     struct diag diag;
     struct args args;
     diag_init(&diag);
@@ -107,7 +107,7 @@ static void test_parse_accepts(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(goods); i++) {
-        struct line line;
+        struct line line = { .argc = 0 };
         struct diag diag;
         struct args args;
         diag_init(&diag);
@@ -151,7 +151,7 @@ static void test_parse_refuses(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(bads); i++) {
-        struct line line;
+        struct line line = { .argc = 0 };
         struct diag diag;
         struct args args;
         diag_init(&diag);

@@ -22,34 +22,34 @@ static struct presence make(const char *id, bool is_alive, const char *json)
 
 /* Target of every row: generation 418 of epoch E1, digest D. */
 static const struct row {
-    bool is_alive;
     const char *json;
-    enum converge_state state;
     const char *why;
+    enum converge_state state;
+    bool is_alive;
 } rows[] = {
-    { true, "{\"gen\":418,\"epoch\":\"E1\",\"digest\":\"D\"}", CONVERGE_DONE, "" },
-    { true, "{\"gen\":418,\"epoch\":\"E1\"}", CONVERGE_DONE, "" },
-    { true, "{\"gen\":419,\"epoch\":\"E1\",\"digest\":\"X\"}", CONVERGE_DONE, "" },
-    { true, "{\"gen\":418,\"epoch\":\"E1\",\"digest\":\"X\"}", CONVERGE_REJECTED,
-      "has gen 418 with another content" },
-    { true, "{\"gen\":417,\"epoch\":\"E1\"}", CONVERGE_WAITING, "still has gen 417" },
-    { true, "{\"gen\":0,\"epoch\":\"\"}", CONVERGE_WAITING, "still has gen 0" },
-    { true, "{}", CONVERGE_WAITING, "still has gen 0" },
-    { true, NULL, CONVERGE_WAITING, "its presence cannot be read" },
-    { true, "{\"gen\":500,\"epoch\":\"E0\"}", CONVERGE_WAITING, "obeys gen 500 of another epoch" },
-    { true, "{\"gen\":417,\"epoch\":\"E1\",\"rejected\":{\"gen\":418,\"why\":\"no\"}}",
-      CONVERGE_REJECTED, "rejected gen 418: no" },
-    { true, "{\"gen\":417,\"epoch\":\"E1\",\"rejected\":{\"gen\":419,\"why\":\"no\"}}",
-      CONVERGE_REJECTED, "rejected gen 419: no" },
-    { true, "{\"gen\":416,\"epoch\":\"E1\",\"rejected\":{\"gen\":417,\"why\":\"no\"}}",
-      CONVERGE_WAITING, "still has gen 416" },
-    { true, "{\"gen\":418,\"epoch\":\"E1\",\"rejected\":{\"gen\":419,\"why\":\"no\"}}",
-      CONVERGE_DONE, "" },
-    { true, "{\"gen\":500,\"epoch\":\"E0\",\"rejected\":{\"gen\":418,\"why\":\"epoch\"}}",
-      CONVERGE_REJECTED, "rejected gen 418: epoch" },
-    { false, "{\"gen\":418,\"epoch\":\"E1\"}", CONVERGE_DEAD, "is gone; it last had gen 418" },
-    { false, "{\"gen\":402,\"epoch\":\"E1\"}", CONVERGE_DEAD, "is gone; it last had gen 402" },
-    { false, NULL, CONVERGE_DEAD, "is gone; it last had gen 0" },
+    { "{\"gen\":418,\"epoch\":\"E1\",\"digest\":\"D\"}", "", CONVERGE_DONE, true },
+    { "{\"gen\":418,\"epoch\":\"E1\"}", "", CONVERGE_DONE, true },
+    { "{\"gen\":419,\"epoch\":\"E1\",\"digest\":\"X\"}", "", CONVERGE_DONE, true },
+    { "{\"gen\":418,\"epoch\":\"E1\",\"digest\":\"X\"}", "has gen 418 with another content",
+      CONVERGE_REJECTED, true },
+    { "{\"gen\":417,\"epoch\":\"E1\"}", "still has gen 417", CONVERGE_WAITING, true },
+    { "{\"gen\":0,\"epoch\":\"\"}", "still has gen 0", CONVERGE_WAITING, true },
+    { "{}", "still has gen 0", CONVERGE_WAITING, true },
+    { NULL, "its presence cannot be read", CONVERGE_WAITING, true },
+    { "{\"gen\":500,\"epoch\":\"E0\"}", "obeys gen 500 of another epoch", CONVERGE_WAITING, true },
+    { "{\"gen\":417,\"epoch\":\"E1\",\"rejected\":{\"gen\":418,\"why\":\"no\"}}",
+      "rejected gen 418: no", CONVERGE_REJECTED, true },
+    { "{\"gen\":417,\"epoch\":\"E1\",\"rejected\":{\"gen\":419,\"why\":\"no\"}}",
+      "rejected gen 419: no", CONVERGE_REJECTED, true },
+    { "{\"gen\":416,\"epoch\":\"E1\",\"rejected\":{\"gen\":417,\"why\":\"no\"}}",
+      "still has gen 416", CONVERGE_WAITING, true },
+    { "{\"gen\":418,\"epoch\":\"E1\",\"rejected\":{\"gen\":419,\"why\":\"no\"}}", "", CONVERGE_DONE,
+      true },
+    { "{\"gen\":500,\"epoch\":\"E0\",\"rejected\":{\"gen\":418,\"why\":\"epoch\"}}",
+      "rejected gen 418: epoch", CONVERGE_REJECTED, true },
+    { "{\"gen\":418,\"epoch\":\"E1\"}", "is gone; it last had gen 418", CONVERGE_DEAD, false },
+    { "{\"gen\":402,\"epoch\":\"E1\"}", "is gone; it last had gen 402", CONVERGE_DEAD, false },
+    { NULL, "is gone; it last had gen 0", CONVERGE_DEAD, false },
 };
 
 static void test_judge_every_kind_of_node(void **state)

@@ -17,38 +17,38 @@ static struct document *parse(const char *text)
 #define CURRENT "{\"v\":1,\"epoch\":\"E1\",\"gen\":7}"
 
 static const struct row {
-    enum err read_err;
     const char *text;
-    bool has_current;
+    uint64_t generation;
+    enum err read_err;
     enum apply_outcome outcome;
     enum apply_reason reason;
-    uint64_t generation;
+    bool has_current;
 } rows[] = {
-    { ERR_OK, CURRENT, true, APPLY_UNCHANGED, APPLY_FINE, 7 },
-    { ERR_OK, " { \"gen\":7, \"v\":1, \"epoch\":\"E1\" }\n", true, APPLY_UNCHANGED, APPLY_FINE, 7 },
-    { ERR_OK, "{\"v\":1,\"epoch\":\"E1\",\"gen\":8}", true, APPLY_NEW, APPLY_FINE, 8 },
-    { ERR_OK, "{\"v\":1,\"epoch\":\"E1\",\"gen\":90}", true, APPLY_NEW, APPLY_FINE, 90 },
-    { ERR_OK, "{\"v\":1,\"epoch\":\"E9\",\"gen\":1}", false, APPLY_NEW, APPLY_FINE, 1 },
-    { ERR_OK, "{\"v\":1,\"epoch\":\"E9\",\"gen\":1,\"adopt\":{\"from\":\"E1\"}}", true, APPLY_NEW,
-      APPLY_FINE, 1 },
-    { ERR_OK, "{\"v\":1,\"epoch\":\"E1\",\"gen\":6}", true, APPLY_KEEP, APPLY_OLDER, 6 },
-    { ERR_OK, "{\"v\":1,\"epoch\":\"E1\",\"gen\":7,\"x\":1}", true, APPLY_KEEP, APPLY_DIVERGED, 7 },
-    { ERR_OK, "{\"v\":1,\"epoch\":\"E9\",\"gen\":8}", true, APPLY_KEEP, APPLY_OTHER_EPOCH, 8 },
-    { ERR_NOT_FOUND, "", true, APPLY_KEEP, APPLY_MISSING, 0 },
-    { ERR_NOT_FOUND, "", false, APPLY_KEEP, APPLY_MISSING, 0 },
-    { ERR_DENIED, "", true, APPLY_KEEP, APPLY_UNREADABLE, 0 },
-    { ERR_IO, "", true, APPLY_KEEP, APPLY_UNREADABLE, 0 },
-    { ERR_OK, "", true, APPLY_KEEP, APPLY_EMPTY, 0 },
-    { ERR_OK, " \n\t", true, APPLY_KEEP, APPLY_EMPTY, 0 },
-    { ERR_OK, "{", true, APPLY_KEEP, APPLY_GARBAGE, 0 },
-    { ERR_OK, "{}", true, APPLY_KEEP, APPLY_GARBAGE, 0 },
-    { ERR_OK, "null", true, APPLY_KEEP, APPLY_GARBAGE, 0 },
-    { ERR_OK, "{\"v\":1,\"epoch\":\"E1\",\"gen\":8}{", true, APPLY_KEEP, APPLY_GARBAGE, 0 },
-    { ERR_OK, "{\"v\":2,\"epoch\":\"E1\",\"gen\":8}", true, APPLY_REJECTED, APPLY_UNSUPPORTED, 8 },
-    { ERR_OK, "{\"v\":1,\"epoch\":\"E1\",\"gen\":8,\"must_understand\":[\"x\"]}", true,
-      APPLY_REJECTED, APPLY_UNSUPPORTED, 8 },
-    { ERR_OK, "{\"v\":1,\"epoch\":\"E1\",\"gen\":8,\"regions\":{\"a\":{\"mode\":\"gone\"}}}", false,
-      APPLY_REJECTED, APPLY_UNSUPPORTED, 8 },
+    { CURRENT, 7, ERR_OK, APPLY_UNCHANGED, APPLY_FINE, true },
+    { " { \"gen\":7, \"v\":1, \"epoch\":\"E1\" }\n", 7, ERR_OK, APPLY_UNCHANGED, APPLY_FINE, true },
+    { "{\"v\":1,\"epoch\":\"E1\",\"gen\":8}", 8, ERR_OK, APPLY_NEW, APPLY_FINE, true },
+    { "{\"v\":1,\"epoch\":\"E1\",\"gen\":90}", 90, ERR_OK, APPLY_NEW, APPLY_FINE, true },
+    { "{\"v\":1,\"epoch\":\"E9\",\"gen\":1}", 1, ERR_OK, APPLY_NEW, APPLY_FINE, false },
+    { "{\"v\":1,\"epoch\":\"E9\",\"gen\":1,\"adopt\":{\"from\":\"E1\"}}", 1, ERR_OK, APPLY_NEW,
+      APPLY_FINE, true },
+    { "{\"v\":1,\"epoch\":\"E1\",\"gen\":6}", 6, ERR_OK, APPLY_KEEP, APPLY_OLDER, true },
+    { "{\"v\":1,\"epoch\":\"E1\",\"gen\":7,\"x\":1}", 7, ERR_OK, APPLY_KEEP, APPLY_DIVERGED, true },
+    { "{\"v\":1,\"epoch\":\"E9\",\"gen\":8}", 8, ERR_OK, APPLY_KEEP, APPLY_OTHER_EPOCH, true },
+    { "", 0, ERR_NOT_FOUND, APPLY_KEEP, APPLY_MISSING, true },
+    { "", 0, ERR_NOT_FOUND, APPLY_KEEP, APPLY_MISSING, false },
+    { "", 0, ERR_DENIED, APPLY_KEEP, APPLY_UNREADABLE, true },
+    { "", 0, ERR_IO, APPLY_KEEP, APPLY_UNREADABLE, true },
+    { "", 0, ERR_OK, APPLY_KEEP, APPLY_EMPTY, true },
+    { " \n\t", 0, ERR_OK, APPLY_KEEP, APPLY_EMPTY, true },
+    { "{", 0, ERR_OK, APPLY_KEEP, APPLY_GARBAGE, true },
+    { "{}", 0, ERR_OK, APPLY_KEEP, APPLY_GARBAGE, true },
+    { "null", 0, ERR_OK, APPLY_KEEP, APPLY_GARBAGE, true },
+    { "{\"v\":1,\"epoch\":\"E1\",\"gen\":8}{", 0, ERR_OK, APPLY_KEEP, APPLY_GARBAGE, true },
+    { "{\"v\":2,\"epoch\":\"E1\",\"gen\":8}", 8, ERR_OK, APPLY_REJECTED, APPLY_UNSUPPORTED, true },
+    { "{\"v\":1,\"epoch\":\"E1\",\"gen\":8,\"must_understand\":[\"x\"]}", 8, ERR_OK, APPLY_REJECTED,
+      APPLY_UNSUPPORTED, true },
+    { "{\"v\":1,\"epoch\":\"E1\",\"gen\":8,\"regions\":{\"a\":{\"mode\":\"gone\"}}}", 8, ERR_OK,
+      APPLY_REJECTED, APPLY_UNSUPPORTED, false },
 };
 
 static void test_judge_every_kind_of_text(void **state)
