@@ -326,10 +326,10 @@ static void test_load_asns(void **state)
 {
     static const struct {
         const char *key;
-        unsigned type; /* 2: text */
+        uint64_t type; /* 2: text */
         uint64_t number;
         const char *text, *expected;
-        unsigned warnings;
+        uint64_t warnings;
     } rows[] = {
         { "autonomous_system_number", 6, 64500, NULL, "192.0.2.0/24 AS64500\n", 0 },
         { "asn", 5, 13, NULL, "192.0.2.0/24 AS13\n", 0 },
@@ -352,7 +352,7 @@ static void test_load_asns(void **state)
         if (rows[i].type == 2)
             put_text(&writer.data, rows[i].text);
         else
-            put_number(&writer.data, rows[i].type, rows[i].number);
+            put_number(&writer.data, (unsigned)rows[i].type, rows[i].number);
         put_text(&writer.data, "autonomous_system_organization");
         put_text(&writer.data, "Example");
         mmdb_writer_add(&writer, "192.0.2.0/24", at);

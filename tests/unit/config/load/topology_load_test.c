@@ -189,8 +189,7 @@ static void test_load_builds_maps(void **state)
     assert_int_equal(api->rule_count, 5);
     const struct {
         const char *label, *area, *first;
-        uint32_t line;
-        size_t sites;
+        size_t line, sites;
         bool is_nearest;
         uint16_t nearest_count;
     } rules[] = {

@@ -21,6 +21,7 @@ struct run {
     enum err err;
 };
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the settings own their texts elsewhere */
 static void start(struct run *run, const char *topology, char **city, size_t city_count, char *asn)
 {
     struct geo_settings geo = {
