@@ -135,7 +135,7 @@ TESTS_model := $(addprefix tests/unit/steering/model/,area_test.c break_glass_te
 	change_test.c decide_test.c document_test.c explain_test.c geo_scope_test.c geo_test.c \
 	intern_test.c prefix_trie_test.c snapshot_test.c succession_test.c topology_test.c)
 TESTS_load := $(addprefix tests/unit/config/load/,cidr_file_test.c domain_test.c mmdb_data_test.c \
-	mmdb_test.c node_test.c places_test.c schema_test.c topology_load_test.c \
+	mmdb_hostile_test.c mmdb_test.c node_test.c places_test.c schema_test.c topology_load_test.c \
 	world_load_test.c yaml_tree_test.c)
 TESTS_store := $(addprefix tests/unit/steering/store/,apply_test.c dir_crash_test.c dir_race_test.c dir_test.c \
 	last_good_test.c presence_test.c)
@@ -147,7 +147,8 @@ TESTS_ctl := $(addprefix tests/unit/steering/ctl/,args_test.c converge_test.c fi
 TESTS_wire := $(addprefix tests/unit/dns/wire/,name_test.c query_test.c)
 TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c rdata_text_test.c svcb_test.c zone_load_test.c zone_set_test.c \
 	zone_twin_test.c)
-TESTS_answer := $(addprefix tests/unit/dns/answer/,zones_test.c)
+TESTS_answer := $(addprefix tests/unit/dns/answer/,ecs_test.c edns_test.c steered_test.c \
+	view_test.c zones_test.c)
 TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c site_counts_test.c \
 	sockets_test.c tally_test.c tcp_clients_test.c)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.

@@ -61,28 +61,24 @@ static void append_milliseconds(uint64_t ms, struct buf *out)
         buf_append_format(out, "%" PRIu64 "ms", ms);
 }
 
-static const char *plain_expectation(enum schema_kind kind)
-{
-    static const char *const texts[] = {
-        [SCHEMA_STRING] = "a text",
-        [SCHEMA_NAME] = "a name of letters, digits, '-', '_' and '.'",
-        [SCHEMA_BOOL] = "true or false",
-        [SCHEMA_U32] = "a whole number",
-        [SCHEMA_SECONDS] = "a duration in seconds such as 60, 90s or 5m",
-        [SCHEMA_DURATION] = "a duration such as 250ms, 30s or 5m",
-        [SCHEMA_COORDINATES] = "[latitude, longitude] in degrees such as [38.95, -77.45]",
-        [SCHEMA_ADDRESSES] = "a list of IP addresses",
-        [SCHEMA_LISTEN] = "a list of ADDRESS:PORT such as \"127.0.0.1:53\" or \"[::1]:53\"",
-        [SCHEMA_CIDRS] = "a list of prefixes such as 192.0.2.0/24",
-        [SCHEMA_ASNS] = "a list of AS numbers such as 64500",
-        [SCHEMA_TEXTS] = "a text or a list of texts",
-        [SCHEMA_WORD] = "a word",
-        [SCHEMA_MAPPING] = "a mapping",
-        [SCHEMA_NAMED] = "names with a mapping each",
-        [SCHEMA_LIST] = "a list of mappings",
-    };
-    return texts[kind];
-}
+static const char *const expectations[] = {
+    [SCHEMA_STRING] = "a text",
+    [SCHEMA_NAME] = "a name of letters, digits, '-', '_' and '.'",
+    [SCHEMA_BOOL] = "true or false",
+    [SCHEMA_U32] = "a whole number",
+    [SCHEMA_SECONDS] = "a duration in seconds such as 60, 90s or 5m",
+    [SCHEMA_DURATION] = "a duration such as 250ms, 30s or 5m",
+    [SCHEMA_COORDINATES] = "[latitude, longitude] in degrees such as [38.95, -77.45]",
+    [SCHEMA_ADDRESSES] = "a list of IP addresses",
+    [SCHEMA_LISTEN] = "a list of ADDRESS:PORT such as \"127.0.0.1:53\" or \"[::1]:53\"",
+    [SCHEMA_CIDRS] = "a list of prefixes such as 192.0.2.0/24",
+    [SCHEMA_ASNS] = "a list of AS numbers such as 64500",
+    [SCHEMA_TEXTS] = "a text or a list of texts",
+    [SCHEMA_WORD] = "a word",
+    [SCHEMA_MAPPING] = "a mapping",
+    [SCHEMA_NAMED] = "names with a mapping each",
+    [SCHEMA_LIST] = "a list of mappings",
+};
 
 void schema_expected(const struct schema_key *key, struct buf *out)
 {
@@ -90,7 +86,7 @@ void schema_expected(const struct schema_key *key, struct buf *out)
         append_words(key, out);
         return;
     }
-    buf_append_text(out, plain_expectation(key->kind));
+    buf_append_text(out, expectations[key->kind]);
     if (key->kind == SCHEMA_U32)
         buf_append_format(out, " from %" PRIu64 " to %" PRIu64, key->min, key->max);
     if (key->kind == SCHEMA_SECONDS)
@@ -138,8 +134,9 @@ bool schema_value_check_count(const struct schema_key *key, const struct yaml_tr
 /* ---- single values ------------------------------------------------------------------------- */
 
 static bool parse_string(const struct schema_key *key, const struct yaml_tree_node *node,
-                         struct diag *diag, char **out)
+                         struct diag *diag, void *field)
 {
+    char **out = field;
     if (node->kind != YAML_TREE_SCALAR || yaml_tree_is_null(node))
         return schema_value_mismatch(key, node, diag);
     if (key->kind == SCHEMA_NAME && !schema_is_name(node->text))
@@ -157,8 +154,9 @@ static bool parse_string(const struct schema_key *key, const struct yaml_tree_no
 }
 
 static bool parse_bool(const struct schema_key *key, const struct yaml_tree_node *node,
-                       struct diag *diag, bool *out)
+                       struct diag *diag, void *field)
 {
+    bool *out = field;
     if (!str_eq_text(node->text, "true") && !str_eq_text(node->text, "false"))
         return schema_value_mismatch(key, node, diag);
     *out = node->text.ptr[0] == 't';
@@ -166,8 +164,9 @@ static bool parse_bool(const struct schema_key *key, const struct yaml_tree_node
 }
 
 static bool parse_u32(const struct schema_key *key, const struct yaml_tree_node *node,
-                      struct diag *diag, uint32_t *out)
+                      struct diag *diag, void *field)
 {
+    uint32_t *out = field;
     uint64_t number = 0;
     assert(key->max <= UINT32_MAX);
     if (!str_parse_u64(node->text, key->max, &number) || number < key->min)
@@ -177,8 +176,9 @@ static bool parse_u32(const struct schema_key *key, const struct yaml_tree_node 
 }
 
 static bool parse_seconds(const struct schema_key *key, const struct yaml_tree_node *node,
-                          struct diag *diag, uint32_t *out)
+                          struct diag *diag, void *field)
 {
+    uint32_t *out = field;
     uint64_t ms = 0;
     if (!clock_parse_duration(node->text, &ms) || ms % 1000 != 0 || ms / 1000 < key->min ||
         ms / 1000 > key->max)
@@ -188,8 +188,9 @@ static bool parse_seconds(const struct schema_key *key, const struct yaml_tree_n
 }
 
 static bool parse_duration(const struct schema_key *key, const struct yaml_tree_node *node,
-                           struct diag *diag, uint64_t *out)
+                           struct diag *diag, void *field)
 {
+    uint64_t *out = field;
     uint64_t ms = 0;
     if (!clock_parse_duration(node->text, &ms) || ms < key->min || ms > key->max)
         return schema_value_mismatch(key, node, diag);
@@ -198,8 +199,9 @@ static bool parse_duration(const struct schema_key *key, const struct yaml_tree_
 }
 
 static bool parse_word(const struct schema_key *key, const struct yaml_tree_node *node,
-                       struct diag *diag, unsigned *out)
+                       struct diag *diag, void *field)
 {
+    unsigned *out = field;
     for (unsigned i = 0; key->words[i] != NULL; i++) {
         if (node->kind == YAML_TREE_SCALAR && str_eq_text(node->text, key->words[i])) {
             *out = i;
@@ -228,8 +230,9 @@ static bool parse_degrees(const struct yaml_tree_node *node, const char *what, d
 }
 
 static bool parse_coordinates(const struct schema_key *key, const struct yaml_tree_node *node,
-                              struct diag *diag, struct schema_coordinates *out)
+                              struct diag *diag, void *field)
 {
+    struct schema_coordinates *out = field;
     struct schema_coordinates at = { .is_set = true };
     if (node->kind != YAML_TREE_LIST || node->count != 2)
         return schema_value_mismatch(key, node, diag);
@@ -370,102 +373,114 @@ static bool reject_duplicates(const struct yaml_tree_node *node,
     return true;
 }
 
-static bool parse_list_value(const struct schema_key *key, const struct yaml_tree_node *node,
-                             struct diag *diag, void *out)
+static bool parse_addresses(const struct schema_key *key, const struct yaml_tree_node *node,
+                            struct diag *diag, void *field)
 {
+    struct schema_addresses *addresses = field;
     bool is_fine = false;
-    struct schema_texts *texts = out;
-    if (key->kind == SCHEMA_ADDRESSES) {
-        PARSE_ITEMS(key, node, diag, parse_address, (struct schema_addresses *)out);
-        is_fine = is_fine && reject_duplicates(node, out, diag);
-    } else if (key->kind == SCHEMA_LISTEN) {
-        PARSE_ITEMS(key, node, diag, parse_listen, (struct schema_listens *)out);
-    } else if (key->kind == SCHEMA_CIDRS) {
-        PARSE_ITEMS(key, node, diag, parse_cidr, (struct schema_cidrs *)out);
-    } else if (key->kind == SCHEMA_ASNS) {
-        PARSE_ITEMS(key, node, diag, parse_asn, (struct schema_numbers *)out);
-    } else {
-        PARSE_ITEMS(key, node, diag, parse_text, texts);
-        texts->is_list = node->kind == YAML_TREE_LIST;
-        texts->mark = (struct schema_mark){ node->line, node->column };
-    }
+    PARSE_ITEMS(key, node, diag, parse_address, addresses);
+    return is_fine && reject_duplicates(node, addresses, diag);
+}
+
+static bool parse_listens(const struct schema_key *key, const struct yaml_tree_node *node,
+                          struct diag *diag, void *field)
+{
+    struct schema_listens *listens = field;
+    bool is_fine = false;
+    PARSE_ITEMS(key, node, diag, parse_listen, listens);
     return is_fine;
 }
+
+static bool parse_cidrs(const struct schema_key *key, const struct yaml_tree_node *node,
+                        struct diag *diag, void *field)
+{
+    struct schema_cidrs *cidrs = field;
+    bool is_fine = false;
+    PARSE_ITEMS(key, node, diag, parse_cidr, cidrs);
+    return is_fine;
+}
+
+static bool parse_asns(const struct schema_key *key, const struct yaml_tree_node *node,
+                       struct diag *diag, void *field)
+{
+    struct schema_numbers *numbers = field;
+    bool is_fine = false;
+    PARSE_ITEMS(key, node, diag, parse_asn, numbers);
+    return is_fine;
+}
+
+static bool parse_texts(const struct schema_key *key, const struct yaml_tree_node *node,
+                        struct diag *diag, void *field)
+{
+    struct schema_texts *texts = field;
+    bool is_fine = false;
+    PARSE_ITEMS(key, node, diag, parse_text, texts);
+    texts->is_list = node->kind == YAML_TREE_LIST;
+    texts->mark = (struct schema_mark){ node->line, node->column };
+    return is_fine;
+}
+
+/* ---- release ------------------------------------------------------------------------------- */
+
+static void free_text(void *field)
+{
+    char **text = field;
+    free(*text);
+    *text = NULL;
+}
+
+#define FREE_ITEMS(name, type)                                                                     \
+    static void name(void *field)                                                                  \
+    {                                                                                              \
+        struct type *list = field;                                                                 \
+        free(list->items);                                                                         \
+        *list = (struct type){ .items = NULL };                                                    \
+    }
+FREE_ITEMS(free_addresses, schema_addresses)
+FREE_ITEMS(free_listens, schema_listens)
+FREE_ITEMS(free_cidrs, schema_cidrs)
+FREE_ITEMS(free_numbers, schema_numbers)
+
+static void free_texts(void *field)
+{
+    struct schema_texts *texts = field;
+    for (size_t i = 0; i < texts->count; i++)
+        free(texts->items[i].text);
+    free(texts->items);
+    *texts = (struct schema_texts){ .items = NULL };
+}
+
+/* ---- the kinds ----------------------------------------------------------------------------- */
+
+static const struct kind {
+    bool (*parse)(const struct schema_key *key, const struct yaml_tree_node *node,
+                  struct diag *diag, void *field);
+    void (*release)(void *field); /* NULL: nothing to free */
+} kinds[] = {
+    [SCHEMA_STRING] = { parse_string, free_text },
+    [SCHEMA_NAME] = { parse_string, free_text },
+    [SCHEMA_BOOL] = { parse_bool, NULL },
+    [SCHEMA_U32] = { parse_u32, NULL },
+    [SCHEMA_SECONDS] = { parse_seconds, NULL },
+    [SCHEMA_DURATION] = { parse_duration, NULL },
+    [SCHEMA_COORDINATES] = { parse_coordinates, NULL },
+    [SCHEMA_ADDRESSES] = { parse_addresses, free_addresses },
+    [SCHEMA_LISTEN] = { parse_listens, free_listens },
+    [SCHEMA_CIDRS] = { parse_cidrs, free_cidrs },
+    [SCHEMA_ASNS] = { parse_asns, free_numbers },
+    [SCHEMA_TEXTS] = { parse_texts, free_texts },
+    [SCHEMA_WORD] = { parse_word, NULL },
+};
 
 bool schema_value_parse(const struct schema_key *key, const struct yaml_tree_node *node,
                         struct diag *diag, void *out)
 {
-    switch (key->kind) {
-    case SCHEMA_STRING:
-    case SCHEMA_NAME:
-        return parse_string(key, node, diag, out);
-    case SCHEMA_BOOL:
-        return parse_bool(key, node, diag, out);
-    case SCHEMA_U32:
-        return parse_u32(key, node, diag, out);
-    case SCHEMA_SECONDS:
-        return parse_seconds(key, node, diag, out);
-    case SCHEMA_DURATION:
-        return parse_duration(key, node, diag, out);
-    case SCHEMA_COORDINATES:
-        return parse_coordinates(key, node, diag, out);
-    case SCHEMA_WORD:
-        return parse_word(key, node, diag, out);
-    case SCHEMA_ADDRESSES:
-    case SCHEMA_LISTEN:
-    case SCHEMA_CIDRS:
-    case SCHEMA_ASNS:
-    case SCHEMA_TEXTS:
-        return parse_list_value(key, node, diag, out);
-    case SCHEMA_MAPPING:
-    case SCHEMA_NAMED:
-    case SCHEMA_LIST:
-        break;
-    }
-    assert(false);
-    return false;
+    assert(key->kind < ARRAY_SIZE(kinds)); /* mappings and lists of them are schema.c's */
+    return kinds[key->kind].parse(key, node, diag, out);
 }
 
 void schema_value_fini(const struct schema_key *key, void *field)
 {
-    struct schema_texts *texts = field;
-    switch (key->kind) {
-    case SCHEMA_STRING:
-    case SCHEMA_NAME:
-        free(*(char **)field);
-        *(char **)field = NULL;
-        break;
-    case SCHEMA_TEXTS:
-        for (size_t i = 0; i < texts->count; i++)
-            free(texts->items[i].text);
-        free(texts->items);
-        *texts = (struct schema_texts){ .items = NULL };
-        break;
-    case SCHEMA_ADDRESSES:
-        free(((struct schema_addresses *)field)->items);
-        *(struct schema_addresses *)field = (struct schema_addresses){ .items = NULL };
-        break;
-    case SCHEMA_LISTEN:
-        free(((struct schema_listens *)field)->items);
-        *(struct schema_listens *)field = (struct schema_listens){ .items = NULL };
-        break;
-    case SCHEMA_CIDRS:
-        free(((struct schema_cidrs *)field)->items);
-        *(struct schema_cidrs *)field = (struct schema_cidrs){ .items = NULL };
-        break;
-    case SCHEMA_ASNS:
-        free(((struct schema_numbers *)field)->items);
-        *(struct schema_numbers *)field = (struct schema_numbers){ .items = NULL };
-        break;
-    case SCHEMA_BOOL:
-    case SCHEMA_U32:
-    case SCHEMA_SECONDS:
-    case SCHEMA_DURATION:
-    case SCHEMA_COORDINATES:
-    case SCHEMA_WORD:
-    case SCHEMA_MAPPING:
-    case SCHEMA_NAMED:
-    case SCHEMA_LIST:
-        break;
-    }
+    if (key->kind < ARRAY_SIZE(kinds) && kinds[key->kind].release != NULL)
+        kinds[key->kind].release(field);
 }

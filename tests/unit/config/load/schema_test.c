@@ -268,111 +268,110 @@ static void test_parse_takes_nothing_as_empty_mapping(void **state)
     finish(&run);
 }
 
+static const struct {
+    const char *text, *expected;
+} error_rows[] = {
+    { "[1]", "f:1:1: error: the file must be a mapping, found a list\n" },
+    { "sting: x", "f:1:1: error: unknown key 'sting' in the file; did you mean 'string'?\n" },
+    { "zzzzzzzz: x", "f:1:1: error: unknown key 'zzzzzzzz' in the file\n" },
+    { "string: abcdef", "f:1:9: error: 'string' is longer than 5 characters\n" },
+    { "string: ''", "f:1:9: error: 'string' must not be empty\n" },
+    { "string: [a]", "f:1:9: error: 'string' must be a text, found a list\n" },
+    { "string:", "f:1:8: error: 'string' must be a text, found nothing\n" },
+    { "name: a b", "f:1:7: error: 'name' must be a name of letters, digits, '-', '_' and '.', "
+                   "found 'a b'\n" },
+    { "name: -a", "f:1:7: error: 'name' must be a name of letters, digits, '-', '_' and '.', "
+                  "found '-a'\n" },
+    { "flag: yes", "f:1:7: error: 'flag' must be true or false, found 'yes'\n" },
+    { "flag: {}", "f:1:7: error: 'flag' must be true or false, found a mapping\n" },
+    { "number: 11", "f:1:9: error: 'number' must be a whole number from 2 to 10, found '11'\n" },
+    { "number: 1", "f:1:9: error: 'number' must be a whole number from 2 to 10, found '1'\n" },
+    { "number: -3", "f:1:9: error: 'number' must be a whole number from 2 to 10, found '-3'\n" },
+    { "number: 2.5", "f:1:9: error: 'number' must be a whole number from 2 to 10, found '2.5'\n" },
+    { "seconds: 1500ms", "f:1:10: error: 'seconds' must be a duration in seconds such as 60, "
+                         "90s or 5m, from 0 to 600, found '1500ms'\n" },
+    { "seconds: 11m", "f:1:10: error: 'seconds' must be a duration in seconds such as 60, "
+                      "90s or 5m, from 0 to 600, found '11m'\n" },
+    { "duration: 5", NULL },
+    { "duration: 50ms", "f:1:11: error: 'duration' must be a duration such as 250ms, 30s or "
+                        "5m, from 100ms to 60s, found '50ms'\n" },
+    { "duration: 5 min", "f:1:11: error: 'duration' must be a duration such as 250ms, 30s or "
+                         "5m, from 100ms to 60s, found '5 min'\n" },
+    { "at: 5", "f:1:5: error: 'at' must be [latitude, longitude] in degrees such as [38.95, "
+               "-77.45], found '5'\n" },
+    { "at: [1, 2, 3]", "f:1:5: error: 'at' must be [latitude, longitude] in degrees such as "
+                       "[38.95, -77.45], found a list\n" },
+    { "at: [139.7, 35.6]", "f:1:6: error: latitude must be a number from -90 to 90, found "
+                           "'139.7' (the latitude comes first)\n" },
+    { "at: [north, 181]",
+      "f:1:6: error: latitude must be a number from -90 to 90, found 'north'\n"
+      "f:1:13: error: longitude must be a number from -180 to 180, found '181'\n" },
+    { "addresses: [192.0.2.1, 192.0.2.256]",
+      "f:1:24: error: expected an IP address such as 192.0.2.1 or \"2001:db8::1\", found "
+      "'192.0.2.256'\n" },
+    { "addresses: [2001:db8:: ]",
+      "f:1:13: error: expected an IP address such as 192.0.2.1 or \"2001:db8::1\", found a "
+      "mapping (put quotes around an IPv6 address)\n" },
+    { "addresses: [0.0.0.0, '::', 224.0.0.1]",
+      "f:1:13: error: expected an address that clients can connect to, found '0.0.0.0'\n"
+      "f:1:22: error: expected an address that clients can connect to, found '::'\n"
+      "f:1:28: error: expected an address that clients can connect to, found '224.0.0.1'\n" },
+    { "addresses: [192.0.2.1, 192.0.2.1]", "f:1:24: error: '192.0.2.1' is listed twice\n" },
+    { "addresses: []", "f:1:12: error: 'addresses' needs at least 1 entry\n" },
+    { "addresses: [192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4]",
+      "f:1:12: error: 'addresses' has 4 entries; at most 3 are allowed\n" },
+    { "listen: [\"1.2.3.4\"]",
+      "f:1:10: error: expected ADDRESS:PORT such as \"127.0.0.1:53\" or \"[::1]:53\", found "
+      "'1.2.3.4'\n" },
+    { "cidrs: [192.0.2.1/24]",
+      "f:1:9: error: '192.0.2.1/24' has bits set behind the prefix; did you mean "
+      "'192.0.2.0/24'?\n" },
+    { "cidrs: [192.0.2.0/33, {}]",
+      "f:1:9: error: expected a prefix such as 192.0.2.0/24 or \"2001:db8::/32\", found "
+      "'192.0.2.0/33'\n"
+      "f:1:23: error: expected a prefix such as 192.0.2.0/24 or \"2001:db8::/32\", found a "
+      "mapping (put quotes around an IPv6 address)\n" },
+    { "asns: [0, 4294967296, x]",
+      "f:1:8: error: expected an AS number such as 64500, found '0'\n"
+      "f:1:11: error: expected an AS number such as 64500, found '4294967296'\n"
+      "f:1:23: error: expected an AS number such as 64500, found 'x'\n" },
+    { "texts: [a, [b]]",
+      "f:1:12: error: 'texts' must be a text or a list of texts, found a list\n" },
+    { "texts:", "f:1:7: error: 'texts' must be a text or a list of texts, found nothing\n" },
+    { "word: bleu", "f:1:7: error: 'word' must be red, green or blue, found 'bleu'; did you "
+                    "mean 'blue'?\n" },
+    { "leaf: 5", "f:1:7: error: leaf must be a mapping, found '5'\n" },
+    { "leaf: {}", "f:1:7: error: leaf lacks 'size'\n" },
+    { "named: [a]", "f:1:8: error: 'named' must be names with a mapping each, found a list\n" },
+    { "named: { a b: { size: 1 } }",
+      "f:1:10: error: 'a b' cannot be the name of a leaf: use at most 63 letters, digits, '-', "
+      "'_' and '.'\n" },
+    { "named: { a: { seize: 1 } }",
+      "f:1:15: error: unknown key 'seize' in leaf 'a'; did you mean 'size'?\n"
+      "f:1:10: error: leaf 'a' lacks 'size'\n" },
+    { "named: { a: 5 }", "f:1:13: error: leaf 'a' must be a mapping, found '5'\n" },
+    { "named: { a: { size: 1 }, b: { size: 1 }, c: { size: 1 } }",
+      "f:1:8: error: 'named' has 3 entries; at most 2 are allowed\n" },
+    { "list: { a: 1 }", "f:1:7: error: 'list' must be a list of mappings, found a mapping\n" },
+    { "list: [5, { size: 0 }]",
+      "f:1:8: error: leaf must be a mapping, found '5'\n"
+      "f:1:19: error: 'size' must be a whole number from 1 to 9, found '0'\n" },
+    /* everything in one run */
+    { "number: x\nnope: 1\nflag: 2\nleaf: { size: 99 }\n",
+      "f:1:9: error: 'number' must be a whole number from 2 to 10, found 'x'\n"
+      "f:2:1: error: unknown key 'nope' in the file; did you mean 'name'?\n"
+      "f:3:7: error: 'flag' must be true or false, found '2'\n"
+      "f:4:15: error: 'size' must be a whole number from 1 to 9, found '99'\n" },
+};
+
 static void test_parse_reports_errors(void **state)
 {
-    static const struct {
-        const char *text, *expected;
-    } rows[] = {
-        { "[1]", "f:1:1: error: the file must be a mapping, found a list\n" },
-        { "sting: x", "f:1:1: error: unknown key 'sting' in the file; did you mean 'string'?\n" },
-        { "zzzzzzzz: x", "f:1:1: error: unknown key 'zzzzzzzz' in the file\n" },
-        { "string: abcdef", "f:1:9: error: 'string' is longer than 5 characters\n" },
-        { "string: ''", "f:1:9: error: 'string' must not be empty\n" },
-        { "string: [a]", "f:1:9: error: 'string' must be a text, found a list\n" },
-        { "string:", "f:1:8: error: 'string' must be a text, found nothing\n" },
-        { "name: a b", "f:1:7: error: 'name' must be a name of letters, digits, '-', '_' and '.', "
-                       "found 'a b'\n" },
-        { "name: -a", "f:1:7: error: 'name' must be a name of letters, digits, '-', '_' and '.', "
-                      "found '-a'\n" },
-        { "flag: yes", "f:1:7: error: 'flag' must be true or false, found 'yes'\n" },
-        { "flag: {}", "f:1:7: error: 'flag' must be true or false, found a mapping\n" },
-        { "number: 11",
-          "f:1:9: error: 'number' must be a whole number from 2 to 10, found '11'\n" },
-        { "number: 1", "f:1:9: error: 'number' must be a whole number from 2 to 10, found '1'\n" },
-        { "number: -3",
-          "f:1:9: error: 'number' must be a whole number from 2 to 10, found '-3'\n" },
-        { "number: 2.5",
-          "f:1:9: error: 'number' must be a whole number from 2 to 10, found '2.5'\n" },
-        { "seconds: 1500ms", "f:1:10: error: 'seconds' must be a duration in seconds such as 60, "
-                             "90s or 5m, from 0 to 600, found '1500ms'\n" },
-        { "seconds: 11m", "f:1:10: error: 'seconds' must be a duration in seconds such as 60, "
-                          "90s or 5m, from 0 to 600, found '11m'\n" },
-        { "duration: 5", NULL },
-        { "duration: 50ms", "f:1:11: error: 'duration' must be a duration such as 250ms, 30s or "
-                            "5m, from 100ms to 60s, found '50ms'\n" },
-        { "duration: 5 min", "f:1:11: error: 'duration' must be a duration such as 250ms, 30s or "
-                             "5m, from 100ms to 60s, found '5 min'\n" },
-        { "at: 5", "f:1:5: error: 'at' must be [latitude, longitude] in degrees such as [38.95, "
-                   "-77.45], found '5'\n" },
-        { "at: [1, 2, 3]", "f:1:5: error: 'at' must be [latitude, longitude] in degrees such as "
-                           "[38.95, -77.45], found a list\n" },
-        { "at: [139.7, 35.6]", "f:1:6: error: latitude must be a number from -90 to 90, found "
-                               "'139.7' (the latitude comes first)\n" },
-        { "at: [north, 181]",
-          "f:1:6: error: latitude must be a number from -90 to 90, found 'north'\n"
-          "f:1:13: error: longitude must be a number from -180 to 180, found '181'\n" },
-        { "addresses: [192.0.2.1, 192.0.2.256]",
-          "f:1:24: error: expected an IP address such as 192.0.2.1 or \"2001:db8::1\", found "
-          "'192.0.2.256'\n" },
-        { "addresses: [2001:db8:: ]",
-          "f:1:13: error: expected an IP address such as 192.0.2.1 or \"2001:db8::1\", found a "
-          "mapping (put quotes around an IPv6 address)\n" },
-        { "addresses: [0.0.0.0, '::', 224.0.0.1]",
-          "f:1:13: error: expected an address that clients can connect to, found '0.0.0.0'\n"
-          "f:1:22: error: expected an address that clients can connect to, found '::'\n"
-          "f:1:28: error: expected an address that clients can connect to, found '224.0.0.1'\n" },
-        { "addresses: [192.0.2.1, 192.0.2.1]", "f:1:24: error: '192.0.2.1' is listed twice\n" },
-        { "addresses: []", "f:1:12: error: 'addresses' needs at least 1 entry\n" },
-        { "addresses: [192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4]",
-          "f:1:12: error: 'addresses' has 4 entries; at most 3 are allowed\n" },
-        { "listen: [\"1.2.3.4\"]",
-          "f:1:10: error: expected ADDRESS:PORT such as \"127.0.0.1:53\" or \"[::1]:53\", found "
-          "'1.2.3.4'\n" },
-        { "cidrs: [192.0.2.1/24]",
-          "f:1:9: error: '192.0.2.1/24' has bits set behind the prefix; did you mean "
-          "'192.0.2.0/24'?\n" },
-        { "cidrs: [192.0.2.0/33, {}]",
-          "f:1:9: error: expected a prefix such as 192.0.2.0/24 or \"2001:db8::/32\", found "
-          "'192.0.2.0/33'\n"
-          "f:1:23: error: expected a prefix such as 192.0.2.0/24 or \"2001:db8::/32\", found a "
-          "mapping (put quotes around an IPv6 address)\n" },
-        { "asns: [0, 4294967296, x]",
-          "f:1:8: error: expected an AS number such as 64500, found '0'\n"
-          "f:1:11: error: expected an AS number such as 64500, found '4294967296'\n"
-          "f:1:23: error: expected an AS number such as 64500, found 'x'\n" },
-        { "texts: [a, [b]]",
-          "f:1:12: error: 'texts' must be a text or a list of texts, found a list\n" },
-        { "texts:", "f:1:7: error: 'texts' must be a text or a list of texts, found nothing\n" },
-        { "word: bleu", "f:1:7: error: 'word' must be red, green or blue, found 'bleu'; did you "
-                        "mean 'blue'?\n" },
-        { "leaf: 5", "f:1:7: error: leaf must be a mapping, found '5'\n" },
-        { "leaf: {}", "f:1:7: error: leaf lacks 'size'\n" },
-        { "named: [a]", "f:1:8: error: 'named' must be names with a mapping each, found a list\n" },
-        { "named: { a b: { size: 1 } }",
-          "f:1:10: error: 'a b' cannot be the name of a leaf: use at most 63 letters, digits, '-', "
-          "'_' and '.'\n" },
-        { "named: { a: { seize: 1 } }",
-          "f:1:15: error: unknown key 'seize' in leaf 'a'; did you mean 'size'?\n"
-          "f:1:10: error: leaf 'a' lacks 'size'\n" },
-        { "named: { a: 5 }", "f:1:13: error: leaf 'a' must be a mapping, found '5'\n" },
-        { "named: { a: { size: 1 }, b: { size: 1 }, c: { size: 1 } }",
-          "f:1:8: error: 'named' has 3 entries; at most 2 are allowed\n" },
-        { "list: { a: 1 }", "f:1:7: error: 'list' must be a list of mappings, found a mapping\n" },
-        { "list: [5, { size: 0 }]",
-          "f:1:8: error: leaf must be a mapping, found '5'\n"
-          "f:1:19: error: 'size' must be a whole number from 1 to 9, found '0'\n" },
-        /* everything in one run */
-        { "number: x\nnope: 1\nflag: 2\nleaf: { size: 99 }\n",
-          "f:1:9: error: 'number' must be a whole number from 2 to 10, found 'x'\n"
-          "f:2:1: error: unknown key 'nope' in the file; did you mean 'name'?\n"
-          "f:3:7: error: 'flag' must be true or false, found '2'\n"
-          "f:4:15: error: 'size' must be a whole number from 1 to 9, found '99'\n" },
-    };
     (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(error_rows); i++) {
         struct run run;
-        start(&run, rows[i].text);
-        assert_string_equal(buf_text(&run.out), rows[i].expected != NULL ? rows[i].expected : "");
+        start(&run, error_rows[i].text);
+        assert_string_equal(buf_text(&run.out),
+                            error_rows[i].expected != NULL ? error_rows[i].expected : "");
         finish(&run);
     }
 }
