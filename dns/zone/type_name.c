@@ -78,9 +78,9 @@ const char *type_name_suggest(struct str text, char *out_text, size_t capacity)
     out_text[0] = '\0';
     if (text.len > LONGEST)
         return out_text;
-    for (uint16_t type = 1; type < LDNS_RDATA_FIELD_DESCRIPTORS_COMMON; type++) {
-        const ldns_rr_descriptor *known = ldns_rr_descript(type);
-        if (known->_name != NULL && known->_type == type && !type_name_is_meta(type))
+    for (unsigned type = 1; type < LDNS_RDATA_FIELD_DESCRIPTORS_COMMON; type++) {
+        const ldns_rr_descriptor *known = ldns_rr_descript((uint16_t)type);
+        if (known->_name != NULL && known->_type == type && !type_name_is_meta((uint16_t)type))
             suggest_offer(&suggest, str_from(known->_name));
     }
     return suggest_format(&suggest, out_text, capacity);

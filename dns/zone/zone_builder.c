@@ -297,17 +297,18 @@ static void make_rrset(struct zone_builder *builder, const struct build_set *fro
 {
     struct arena *arena = &builder->set->arena;
     struct rrset rrset = { .type = from->type, .ttl_s = from->ttl_s };
+    bool is_encoded = !is_compressible(from->type);
     size_t total = 0;
     for (size_t i = 0; i < from->count; i++) {
         if (from->records[i]->is_dropped)
             continue;
         rrset.count++;
-        total += from->records[i]->len + (is_compressible(from->type) ? 0u : RR_FIXED_BYTES);
+        total += from->records[i]->len + (is_encoded ? RR_FIXED_BYTES : 0u);
     }
     struct rdata *rdata = arena_alloc(arena, rrset.count * sizeof(*rdata));
     uint8_t *at = arena_bytes(arena, total);
     rrset.rdata = rdata;
-    if (!is_compressible(from->type)) {
+    if (is_encoded) {
         rrset.encoded = at;
         rrset.encoded_len = (uint32_t)total;
     }
@@ -315,7 +316,7 @@ static void make_rrset(struct zone_builder *builder, const struct build_set *fro
         const struct build_record *record = from->records[i];
         if (record->is_dropped)
             continue;
-        if (rrset.encoded != NULL)
+        if (is_encoded)
             at = encode_head(at, &rrset, record->len);
         if (record->len > 0)
             memcpy(at, record->bytes, record->len);

@@ -455,6 +455,13 @@ static void parse_text(struct parser *parser, struct str text)
     lexer_fini(&lexer);
 }
 
+static void refuse_size(struct parser *parser, const char *path, struct diag *diag, uint32_t line)
+{
+    diag_error(diag, line, 0, "'%s': a zone with all its files is at most %d MiB", path,
+               ZONE_FILE_MAX_BYTES >> 20);
+    parser->is_over = true;
+}
+
 /* Whether `path` may be opened; `*out_file` says which file it is. */
 static bool admit_file(struct parser *parser, const char *path, struct diag *diag, uint32_t line,
                        struct open_file *out_file)
@@ -468,6 +475,10 @@ static bool admit_file(struct parser *parser, const char *path, struct diag *dia
     /* A pipe would be waited for without end. */
     if (!S_ISREG(status.st_mode)) {
         diag_error(diag, line, 0, "cannot read '%s': not a regular file", path);
+        return false;
+    }
+    if ((uint64_t)status.st_size > parser->bytes_left) {
+        refuse_size(parser, path, diag, line);
         return false;
     }
     file.device = status.st_dev;
@@ -490,9 +501,7 @@ static void read_file(struct parser *parser, const struct open_file *file, struc
     buf_init(&content, parser->bytes_left);
     enum err err = file_read(file->path, &content);
     if (err == ERR_TOO_LARGE) {
-        diag_error(diag, line, 0, "'%s': a zone with all its files is at most %d MiB", file->path,
-                   ZONE_FILE_MAX_BYTES >> 20);
-        parser->is_over = true;
+        refuse_size(parser, file->path, diag, line); /* it has grown since */
     } else if (err != ERR_OK) {
         diag_error(diag, line, 0, "cannot read '%s': %s", file->path, strerror(errno));
         parser->is_incomplete = true;

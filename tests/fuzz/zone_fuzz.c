@@ -3,7 +3,6 @@
  *
  * Input: up to three zone files with a 0x1E octet between them, for example., sub.example. and
  * the root. */
-#define _GNU_SOURCE 1
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>

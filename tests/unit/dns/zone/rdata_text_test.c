@@ -28,8 +28,9 @@ static struct zone_name origin_of(const char *text)
 /* Parses `text` as the data of a record of `type` below example.com. */
 static bool parse(uint16_t type, const char *text, struct rdata_text *out_rdata)
 {
+    static struct zone_name origin;
     struct lexer lexer;
-    struct zone_name origin = origin_of("example.com");
+    origin = origin_of("example.com");
     lexer_init(&lexer, str_from(text));
     enum lexer_result result = lexer_next(&lexer);
     assert_int_not_equal(result, LEXER_PROBLEM);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "dns/zone/zone_set.h"
+#include "steering/base/file.h"
 
 struct temp_zone {
     char folder[64];
@@ -43,8 +44,8 @@ static inline int temp_zone_teardown(void **state)
 
 static inline void temp_zone_write(const char *name, const char *text, size_t len)
 {
-    FILE *file = fopen(name, "we");
-    assert(file != NULL && fwrite(text, 1, len, file) == len && fclose(file) == 0);
+    struct str content = { .ptr = text, .len = len };
+    assert(file_replace(name, content, false) == ERR_OK);
 }
 
 /* Loads `count` zones; what was reported goes to `out_text`. NULL when refused. */

@@ -192,13 +192,17 @@ static void test_load_reports_every_problem(void **state)
     }
 }
 
-/* Writes the files ("name", "text", ..., NULL), loads example.com from `z` and compares. */
-static struct zone_set *load_files(const char *const *files, const char *expected)
+struct file {
+    const char *name, *text; /* name NULL: the end */
+};
+
+/* Writes the files, loads example.com from `z` and compares what was said. */
+static struct zone_set *load_files(const struct file *files, const char *expected)
 {
     char problems[16384];
     const struct zone_source source = { .origin = "example.com", .file = "z" };
-    for (; *files != NULL; files += 2)
-        temp_zone_write(files[0], files[1], strlen(files[1]));
+    for (; files->name != NULL; files++)
+        temp_zone_write(files->name, files->text, strlen(files->text));
     struct zone_set *zones = temp_zone_load(&source, 1, problems, sizeof(problems));
     assert_string_equal(problems, expected);
     return zones;
@@ -215,14 +219,12 @@ static uint32_t ttl_of(const struct zone_set *zones, const char *name, uint16_t 
 static void test_include_restores_origin_and_owner(void **state)
 {
     (void)state;
-    static const char *const FILES[] = {
-        "z",
-        HEAD "a TXT x\n$INCLUDE sub.inc sub\n  A 192.0.2.1\nb TXT y\n$INCLUDE \"sp ace\"\n",
-        "sub.inc",
-        "a TXT x\n$ORIGIN deep\nb TXT x\n$TTL 5\n",
-        "sp ace",
-        "c TXT x\n",
-        NULL,
+    static const struct file FILES[] = {
+        { "z",
+          HEAD "a TXT x\n$INCLUDE sub.inc sub\n  A 192.0.2.1\nb TXT y\n$INCLUDE \"sp ace\"\n" },
+        { "sub.inc", "a TXT x\n$ORIGIN deep\nb TXT x\n$TTL 5\n" },
+        { "sp ace", "c TXT x\n" },
+        { NULL, NULL },
     };
     struct zone_set *zones = load_files(FILES, "");
     assert_non_null(zones);
@@ -238,11 +240,11 @@ static void test_include_restores_origin_and_owner(void **state)
 static void test_include_reports_with_its_own_name(void **state)
 {
     (void)state;
-    static const char *const FILES[] = {
-        "z",   HEAD "a A 192.0.2.1\n$INCLUDE one\na A 192.0.2.4\n",
-        "one", " TXT x\na A 192.0.2.2\n$INCLUDE two\nb MX x\na A 192.0.2.1\n",
-        "two", "\na CNAME x\n\ny\n",
-        NULL,
+    static const struct file FILES[] = {
+        { "z", HEAD "a A 192.0.2.1\n$INCLUDE one\na A 192.0.2.4\n" },
+        { "one", " TXT x\na A 192.0.2.2\n$INCLUDE two\nb MX x\na A 192.0.2.1\n" },
+        { "two", "\na CNAME x\n\ny\n" },
+        { NULL, NULL },
     };
     assert_null(load_files(FILES,
                            "one:1:2: error: a line that begins with white space goes on with the "
@@ -257,20 +259,28 @@ static void test_include_reports_with_its_own_name(void **state)
 static void test_include_refuses_circles_and_depth(void **state)
 {
     (void)state;
-    static const char *const CIRCLE[] = {
-        "z",   HEAD "$INCLUDE one\n",       "one", "$INCLUDE two\n",
-        "two", "$INCLUDE ./one\na TXT x\n", NULL,
+    static const struct file CIRCLE[] = {
+        { "z", HEAD "$INCLUDE one\n" },
+        { "one", "$INCLUDE two\n" },
+        { "two", "$INCLUDE ./one\na TXT x\n" },
+        { NULL, NULL },
     };
     assert_null(load_files(CIRCLE, "two:1: error: './one' includes itself\n"));
-    static const char *const DEEP[] = {
-        "z", HEAD "$INCLUDE 1\n", "1",  "$INCLUDE 2\n", "2", "$INCLUDE 3\n", "3", "$INCLUDE 4\n",
-        "4", "$INCLUDE 5\n",      "5",  "$INCLUDE 6\n", "6", "$INCLUDE 7\n", "7", "$INCLUDE 8\n",
-        "8", "a TXT x\n",         NULL,
+    static const struct file DEEP[] = {
+        { "z", HEAD "$INCLUDE 1\n" }, { "1", "$INCLUDE 2\n" },
+        { "2", "$INCLUDE 3\n" },      { "3", "$INCLUDE 4\n" },
+        { "4", "$INCLUDE 5\n" },      { "5", "$INCLUDE 6\n" },
+        { "6", "$INCLUDE 7\n" },      { "7", "$INCLUDE 8\n" },
+        { "8", "a TXT x\n" },         { NULL, NULL },
     };
     struct zone_set *zones = load_files(DEEP, "");
     assert_non_null(zones);
     zone_set_unref(zones);
-    static const char *const TOO_DEEP[] = { "8", "$INCLUDE 9\n", "9", "b TXT x\n", NULL };
+    static const struct file TOO_DEEP[] = {
+        { "8", "$INCLUDE 9\n" },
+        { "9", "b TXT x\n" },
+        { NULL, NULL },
+    };
     assert_null(load_files(TOO_DEEP, "8:1: error: $INCLUDE more than 8 files deep\n"));
 }
 
@@ -278,11 +288,11 @@ static void test_include_is_relative_to_the_including_file(void **state)
 {
     (void)state;
     assert_int_equal(mkdir("folder", 0700), 0);
-    static const char *const FILES[] = {
-        "z",          HEAD "$INCLUDE folder/one\n",
-        "folder/one", "$INCLUDE two\n",
-        "folder/two", "a TXT x\n",
-        NULL,
+    static const struct file FILES[] = {
+        { "z", HEAD "$INCLUDE folder/one\n" },
+        { "folder/one", "$INCLUDE two\n" },
+        { "folder/two", "a TXT x\n" },
+        { NULL, NULL },
     };
     struct zone_set *zones = load_files(FILES, "");
     assert_non_null(zones);
@@ -298,6 +308,23 @@ static void test_load_missing_file(void **state)
     assert_null(temp_zone_load(&source, 1, problems, sizeof(problems)));
     assert_string_equal(problems,
                         "missing: error: cannot read 'missing': No such file or directory\n");
+}
+
+static void test_load_limits_size(void **state)
+{
+    (void)state;
+    static const struct file FILES[] = {
+        { "z", HEAD "a TXT x\n$INCLUDE huge\nb TXT x\n" },
+        { "huge", "" },
+        { NULL, NULL },
+    };
+    zone_set_unref(load_files(FILES, ""));
+    assert_int_equal(truncate("huge", ZONE_FILE_MAX_BYTES), 0);
+    assert_null(load_files(FILES + 2, "z:5: error: 'huge': a zone with all its files is at most "
+                                      "256 MiB\n"));
+    /* A pipe must not be waited for. */
+    assert_int_equal(unlink("huge") | mkfifo("huge", 0600), 0);
+    assert_null(load_files(FILES + 2, "z:5: error: cannot read 'huge': not a regular file\n"));
 }
 
 static void test_load_gives_up_after_many_errors(void **state)
@@ -412,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_include_refuses_circles_and_depth),
         cmocka_unit_test(test_include_is_relative_to_the_including_file),
         cmocka_unit_test(test_load_missing_file),
+        cmocka_unit_test(test_load_limits_size),
         cmocka_unit_test(test_load_gives_up_after_many_errors),
         cmocka_unit_test(test_load_several_zones),
         cmocka_unit_test(test_load_compares_delegations),
