@@ -456,21 +456,29 @@ static void test_history_without_log_is_not_found(void **state)
     fixture_fini(&fixture);
 }
 
+/* Also one longer than the line that takes its place. */
 static void test_cas_torn_log_line_is_cut_off(void **state)
 {
     (void)state;
-    struct fixture fixture = fixture_init();
-    fixture_must_step(&fixture, "op-1");
-    char *log = fixture_read(&fixture, "log.ndjson");
-    char *torn = mem_calloc(strlen(log) + 32, 1);
-    snprintf(torn, strlen(log) + 32, "%s{\"after\":\"sha25", log);
-    fixture_put(&fixture, "log.ndjson", torn);
-    fixture_must_verify(&fixture, 1);
-    fixture_must_step(&fixture, "op-2");
-    fixture_must_verify(&fixture, 2);
-    free(torn);
-    free(log);
-    fixture_fini(&fixture);
+    static const int lens[] = { 1, 100, 5000 };
+    for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
+        struct fixture fixture = fixture_init();
+        struct buf torn;
+        fixture_must_step(&fixture, "op-1");
+        char *log = fixture_read(&fixture, "log.ndjson");
+        buf_init(&torn, 1 << 20);
+        buf_append_format(&torn, "%s{\"why\":\"%0*d", log, lens[i], 7);
+        fixture_put(&fixture, "log.ndjson", buf_text(&torn));
+        fixture_must_verify(&fixture, 1);
+        fixture_must_step(&fixture, "op-2");
+        fixture_must_verify(&fixture, 2);
+        char *healed = fixture_read(&fixture, "log.ndjson");
+        assert_int_equal(healed[strlen(healed) - 1], '\n');
+        free(healed);
+        buf_fini(&torn);
+        free(log);
+        fixture_fini(&fixture);
+    }
 }
 
 static void test_cas_log_without_any_line_break_is_refused(void **state)
