@@ -261,6 +261,15 @@ static void test_load_refuses_huge_metadata(void **state)
     put_array(&file, 0);
     expect_damage(buf_str(&file), "its metadata is damaged");
     buf_fini(&file);
+    /* twenty would do little harm, but no database needs them */
+    start_empty_tree(&file);
+    put_metadata(&file, 1, 4, 24, "T", 1);
+    put_text(&file, "deep");
+    for (unsigned i = 0; i < 20; i++)
+        put_array(&file, 1);
+    put_array(&file, 0);
+    expect_damage(buf_str(&file), "its metadata is damaged");
+    buf_fini(&file);
     /* a node count that stands twice */
     start_empty_tree(&file);
     put_metadata(&file, 1, 4, 24, "T", 1);
