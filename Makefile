@@ -145,8 +145,8 @@ TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c break_gla
 TESTS_ctl := $(addprefix tests/unit/steering/ctl/,args_test.c converge_test.c findings_test.c sites_test.c \
 	table_test.c text_test.c)
 TESTS_wire := $(addprefix tests/unit/dns/wire/,name_test.c query_test.c)
-TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c rdata_text_test.c svcb_test.c zone_load_test.c zone_set_test.c \
-	zone_twin_test.c)
+TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c name_table_test.c rdata_text_test.c \
+	svcb_test.c zone_load_test.c zone_set_test.c zone_twin_test.c)
 TESTS_answer := $(addprefix tests/unit/dns/answer/,ecs_test.c edns_test.c steered_test.c \
 	view_test.c zones_test.c)
 TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c site_counts_test.c \
@@ -264,7 +264,8 @@ demo: ## two servers on loopback: resolve, evacuate, restore
 # One stamp for each file that passed, so that a second run looks at what changed only.
 SOURCES := $(filter %.c,$(foreach layer,BASE MODEL LOAD STORE RUNTIME CTL WIRE ZONE ANSWER SERVER, \
 	$($(layer)_SRC))) steering/ctl/main.c dns/main.c tests/fuzz/corpus_main.c \
-	$(foreach layer,$(TEST_LAYERS),$(TESTS_$(layer))) $(foreach layer,$(FUZZ_LAYERS),$(FUZZ_$(layer)))
+	$(foreach layer,$(TEST_LAYERS),$(TESTS_$(layer))) $(foreach layer,$(FUZZ_LAYERS),$(FUZZ_$(layer))) \
+	$(foreach layer,base model zone answer,$(BENCH_$(layer)))
 LINT_FILES := $(filter %.c,$(SOURCES)) $(shell find steering config dns pop tests -name '*.h' 2>/dev/null)
 .PHONY: lint lint-files lint-tree check-layers format
 lint: ## format, clang-tidy, cppcheck, gcc -fanalyzer, sizes, layers, scripts, manuals

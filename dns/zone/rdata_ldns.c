@@ -282,30 +282,29 @@ static bool are_addresses(struct str list, int family)
     return true;
 }
 
+static bool is_port(struct str text)
+{
+    uint64_t port;
+    return text.len <= 5 && str_parse_u64(text, UINT16_MAX, &port);
+}
+
 /* NULL when `param` is fit for ldns, else what is wrong with it. */
 static const char *why_unfit(const struct svc_param *param)
 {
-    uint64_t port;
-    bool is_bare = !param->has_value || param->value.len == 0;
+    struct str value = param->value; /* empty when there is none */
     switch (param->number) {
     case SVC_NO_DEFAULT_ALPN:
         return param->has_value ? "it takes no value" : NULL;
     case SVC_PORT:
-        return str_parse_u64(param->value, UINT16_MAX, &port) && param->value.len <= 5
-                   ? NULL
-                   : "expected a port from 0 to 65535";
+        return is_port(value) ? NULL : "expected a port from 0 to 65535";
     case SVC_IPV4HINT:
-        return are_addresses(param->value, AF_INET) ? NULL : "expected IPv4 addresses and commas";
+        return are_addresses(value, AF_INET) ? NULL : "expected IPv4 addresses and commas";
     case SVC_IPV6HINT:
-        return are_addresses(param->value, AF_INET6) ? NULL : "expected IPv6 addresses and commas";
+        return are_addresses(value, AF_INET6) ? NULL : "expected IPv6 addresses and commas";
     case SVC_ECH:
-        return !is_bare && consists_of(param->value, is_base64) ? NULL : "expected base64 data";
-    case SVC_MANDATORY:
-    case SVC_ALPN:
-    case SVC_DOHPATH:
-        return is_bare ? "expected a value" : NULL;
+        return value.len > 0 && consists_of(value, is_base64) ? NULL : "expected base64 data";
     default:
-        return NULL;
+        return value.len > 0 || param->number > SVC_DOHPATH ? NULL : "expected a value";
     }
 }
 

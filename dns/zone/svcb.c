@@ -6,6 +6,7 @@
 
 #include "dns/wire/name.h"
 #include "dns/wire/octets.h"
+#include "steering/base/mem.h"
 
 enum {
     KEY_MANDATORY,
@@ -54,24 +55,25 @@ static bool is_alpn_list(const uint8_t *value, size_t len)
     return len > 0 && at == len;
 }
 
-static const char *why_bad_value(unsigned key, const uint8_t *value, size_t len)
+/* How long the value of a key may be: `unit` octets, `min` times or more. The others are free. */
+static const struct {
+    uint16_t key, unit, min, max;
+} VALUE_LENGTHS[] = {
+    { KEY_MANDATORY, 2, 1, UINT16_MAX }, { KEY_NO_DEFAULT_ALPN, 1, 0, 0 },    { KEY_PORT, 2, 1, 1 },
+    { KEY_IPV4HINT, 4, 1, UINT16_MAX },  { KEY_IPV6HINT, 16, 1, UINT16_MAX },
+};
+
+static bool is_good_value(unsigned key, const uint8_t *value, size_t len)
 {
-    switch (key) {
-    case KEY_MANDATORY:
-        return len >= 2 && len % 2 == 0 ? NULL : "malformed value";
-    case KEY_ALPN:
-        return is_alpn_list(value, len) ? NULL : "malformed value";
-    case KEY_NO_DEFAULT_ALPN:
-        return len == 0 ? NULL : "takes no value";
-    case KEY_PORT:
-        return len == 2 ? NULL : "malformed value";
-    case KEY_IPV4HINT:
-        return len > 0 && len % 4 == 0 ? NULL : "malformed value";
-    case KEY_IPV6HINT:
-        return len > 0 && len % 16 == 0 ? NULL : "malformed value";
-    default:
-        return NULL;
+    if (key == KEY_ALPN)
+        return is_alpn_list(value, len);
+    for (size_t i = 0; i < ARRAY_SIZE(VALUE_LENGTHS); i++) {
+        size_t unit = VALUE_LENGTHS[i].unit;
+        if (VALUE_LENGTHS[i].key == key)
+            return len % unit == 0 && len / unit >= VALUE_LENGTHS[i].min &&
+                   len / unit <= VALUE_LENGTHS[i].max;
     }
+    return true;
 }
 
 /* Keys strictly ascending, lengths inside, values of the right shape. */
@@ -88,9 +90,9 @@ static enum svcb_verdict check_structure(struct params params, char out_problem[
         size_t len = octets_u16(params.bytes + at + 2);
         if ((int)key <= before)
             return broken(out_problem, key, "keys must be ascending and stand once");
-        const char *why = why_bad_value(key, params.bytes + at + 4, len);
-        if (why != NULL)
-            return broken(out_problem, key, why);
+        if (!is_good_value(key, params.bytes + at + 4, len))
+            return broken(out_problem, key,
+                          key == KEY_NO_DEFAULT_ALPN ? "takes no value" : "malformed value");
         before = (int)key;
         at += 4 + len;
     }
