@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "config/load/places.h"
+#include "steering/base/hash.h"
 #include "steering/base/mem.h"
 
 /* What a record may say, before it is understood. */
@@ -147,20 +147,25 @@ static bool read_inner(struct mmdb_reader *reader, const struct mmdb_value *map,
     return true;
 }
 
-static const struct key *find_key(struct str name, bool has_inner)
+/* The rows of a key; there may be one without and several with an inner key. */
+static void find_keys(struct str name, const struct key **flat, const struct key **nested)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-        if ((keys[i].inner.len > 0) == has_inner && str_eq(name, keys[i].outer))
-            return &keys[i];
-    return NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        if (keys[i].outer.len != name.len || memcmp(keys[i].outer.ptr, name.ptr, name.len) != 0)
+            continue;
+        if (keys[i].inner.len == 0)
+            *flat = &keys[i];
+        else
+            *nested = &keys[i];
+    }
 }
 
 static bool read_outer(struct mmdb_reader *reader, struct str name, size_t value_at,
                        size_t record_at, struct fields *out)
 {
-    const struct key *flat = find_key(name, false);
-    const struct key *nested = find_key(name, true);
+    const struct key *flat = NULL, *nested = NULL;
     struct mmdb_value value;
+    find_keys(name, &flat, &nested);
     if (flat == NULL && nested == NULL)
         return true;
     if (!mmdb_data_read(&reader->data, value_at, &value))
@@ -214,12 +219,28 @@ static bool is_subdivision_code(struct str text)
     return text.len >= 1 && text.len <= 3;
 }
 
+/* `country` NULL: the country that `text` names, else the subdivision of it. NULL: unknown. */
+static const struct place *find_place(struct mmdb_reader *reader, const struct place *country,
+                                      struct str text)
+{
+    uint64_t key = (uint64_t)(uintptr_t)text.ptr ^ (uint64_t)(uintptr_t)country;
+    struct mmdb_place_memo *memo = &reader->places[hash_mix(key) % MMDB_PLACE_MEMO_COUNT];
+    if (memo->name.ptr != text.ptr || memo->name.len != text.len || memo->country != country) {
+        memo->name = text;
+        memo->country = country;
+        memo->place = country == NULL ? place_find_country(text)
+                                      : place_find_subdivision(str_from(country->country), text);
+    }
+    return memo->place;
+}
+
 /* The row of the subdivision, or of the territory that has a country code of its own (US-PR);
  * `country` when there is none. A code that the tables lack is kept as it is. */
-static const struct place *resolve_subdivision(const struct place *country, struct str text,
+static const struct place *resolve_subdivision(struct mmdb_reader *reader,
+                                               const struct place *country, struct str text,
                                                struct location *out)
 {
-    const struct place *place = place_find_subdivision(str_from(country->country), text);
+    const struct place *place = find_place(reader, country, text);
     if (place != NULL) {
         copy_code(out->country, sizeof(out->country), str_from(place->country));
         copy_code(out->subdivision, sizeof(out->subdivision), str_from(place->subdivision));
@@ -250,11 +271,11 @@ bool mmdb_record_location(struct mmdb_reader *reader, size_t at, struct location
     /* country alone, never registered_country: that is where the holder of the addresses sits. */
     const struct place *place = NULL;
     if (fields.has[FIELD_COUNTRY])
-        place = place_find_country(fields.texts[FIELD_COUNTRY]);
+        place = find_place(reader, NULL, fields.texts[FIELD_COUNTRY]);
     if (place != NULL) {
         copy_code(location.country, sizeof(location.country), str_from(place->country));
         if (fields.has[FIELD_SUBDIVISION])
-            place = resolve_subdivision(place, fields.texts[FIELD_SUBDIVISION], &location);
+            place = resolve_subdivision(reader, place, fields.texts[FIELD_SUBDIVISION], &location);
         copy_code(location.continent, sizeof(location.continent), str_from(place->continent));
     }
     if (fields.has[FIELD_CONTINENT] && place_is_continent(fields.texts[FIELD_CONTINENT]))

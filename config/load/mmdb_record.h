@@ -8,7 +8,17 @@
 #pragma once
 
 #include "config/load/mmdb_data.h"
+#include "config/load/places.h"
+#include "steering/base/limits.h"
 #include "steering/model/location.h"
+
+/* Names repeat in hundreds of thousands of records, and writers store each text once: what a text
+ * (at `name` in the file, within `country` or NULL) was found to mean. */
+struct mmdb_place_memo {
+    struct str name;
+    const struct place *country, *place;
+};
+enum { MMDB_PLACE_MEMO_COUNT = LIMIT(1024, 1) };
 
 struct mmdb_reader {
     struct mmdb_data data;
@@ -16,6 +26,7 @@ struct mmdb_reader {
     size_t unusable_count;    /* values of a wrong type or form */
     const char *unusable_key; /* the first of them */
     size_t unusable_at;       /* and the offset of its record */
+    struct mmdb_place_memo places[MMDB_PLACE_MEMO_COUNT];
 };
 
 /* Reads the record at offset `at`; `*out_location` is all empty when it says nothing of use.
