@@ -60,12 +60,18 @@ static void tell(struct ctl *ctl, const char *node, json_t *answer)
 /* ---- by a node --------------------------------------------------------------------------------
  */
 
+static bool can_answer(const struct presence *node)
+{
+    return node->is_alive && node->admin.len > 0;
+}
+
 static enum err refuse_unknown_node(struct ctl *ctl, const struct presences *nodes)
 {
     char hint[SUGGEST_TEXT_MAX];
     struct suggest suggest = suggest_init(str_from(ctl->args.node));
     for (size_t i = 0; i < nodes->count; i++)
-        suggest_offer(&suggest, str_from(nodes->items[i].id));
+        if (can_answer(&nodes->items[i]))
+            suggest_offer(&suggest, str_from(nodes->items[i].id));
     diag_error(&ctl->diag, 0, 0, "no living node with an admin socket is called '%s'%s",
                ctl->args.node, suggest_format(&suggest, hint, sizeof(hint)));
     return ERR_UNKNOWN;
@@ -77,7 +83,7 @@ static enum err choose_node(struct ctl *ctl, const struct presences *nodes,
     for (size_t i = 0; i < nodes->count; i++) {
         const struct presence *node = &nodes->items[i];
         bool is_wanted = ctl->args.node == NULL || strcmp(ctl->args.node, node->id) == 0;
-        if (!is_wanted || !node->is_alive || node->admin.len == 0)
+        if (!is_wanted || !can_answer(node))
             continue;
         *out_node = node;
         return ERR_OK;

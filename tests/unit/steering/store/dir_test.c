@@ -2,6 +2,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 
+#include "steering/base/rng.h"
 #include "tests/unit/steering/store/fixture.h"
 
 static void test_cas_first_write_creates_document_and_log(void **state)
@@ -501,6 +502,74 @@ static void test_cas_log_without_any_line_break_is_refused(void **state)
     fixture_fini(&fixture);
 }
 
+/* Random damage to log and document: never a crash, never a document that is neither the old one
+ * nor a proper next one. */
+static void spoil(struct rng *rng, char *text, size_t *len)
+{
+    for (uint64_t i = rng_below(rng, 4); i > 0 && *len > 0; i--) {
+        size_t at = (size_t)rng_below(rng, *len);
+        switch (rng_below(rng, 3)) {
+        case 0:
+            text[at] = (char)rng_below(rng, 256);
+            break;
+        case 1:
+            *len = at;
+            break;
+        default:
+            memmove(text + at, text + at + 1, *len - at - 1);
+            (*len)--;
+        }
+    }
+}
+
+static void spoil_file(struct rng *rng, const struct fixture *fixture, const char *name)
+{
+    char *text = fixture_read(fixture, name);
+    size_t len = strlen(text);
+    char *path = fixture_path(fixture, name);
+    spoil(rng, text, &len);
+    assert_int_equal(file_replace(path, (struct str){ text, len }, false), ERR_OK);
+    free(path);
+    free(text);
+}
+
+static void test_random_damage_is_survived(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 200 };
+    uint64_t seed = rng_seed(), written_count = 0, repaired_count = 0;
+    struct rng rng = rng_init(seed);
+    print_message("seed %" PRIu64 "\n", seed);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct fixture fixture = fixture_init();
+        struct store_audit audit = fixture_audit("op-repair");
+        struct store_history history;
+        struct store_written written;
+        fixture_must_step(&fixture, "op-1");
+        fixture_must_step(&fixture, "op-2");
+        fixture_must_step(&fixture, "op-3");
+        spoil_file(&rng, &fixture, rng_below(&rng, 2) == 0 ? "log.ndjson" : "document.json");
+        spoil_file(&rng, &fixture, "history/2.json");
+        if (store_history(fixture.store, SIZE_MAX, &fixture.diag, &history) == ERR_OK)
+            store_history_fini(&history);
+        uint64_t before = fixture_generation(&fixture);
+        if (fixture_step(&fixture, "op-4", &written) == ERR_OK) {
+            assert_true(written.is_repeat || fixture_generation(&fixture) == before + 1);
+            written_count++;
+        } else {
+            assert_int_equal(fixture_generation(&fixture), before);
+        }
+        if (store_repair(fixture.store, NULL, &audit, &fixture.diag, &written) == ERR_OK) {
+            assert_true(fixture_generation(&fixture) >= 3 || written.is_repeat);
+            repaired_count += !written.is_repeat;
+        }
+        fixture_fini(&fixture);
+    }
+    print_message("written %" PRIu64 ", repaired %" PRIu64 " of %d\n", written_count,
+                  repaired_count, ROUNDS);
+    assert_true(written_count > 0 && repaired_count > 0);
+}
+
 /* ---- open, watch -------------------------------------------------------------------------- */
 
 static void test_open_unknown_scheme_is_invalid(void **state)
@@ -572,6 +641,7 @@ int main(void)
         cmocka_unit_test(test_history_without_log_is_not_found),
         cmocka_unit_test(test_cas_torn_log_line_is_cut_off),
         cmocka_unit_test(test_cas_log_without_any_line_break_is_refused),
+        cmocka_unit_test(test_random_damage_is_survived),
         cmocka_unit_test(test_open_unknown_scheme_is_invalid),
         cmocka_unit_test(test_watch_reports_document_changes_only),
     };
