@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "config/load/domain.h"
@@ -46,10 +47,17 @@ static bool is_loopback(const struct addr *addr)
     return addr->family == ADDR_V4 ? addr->bytes[0] == 127 : addr_eq(addr, &v6);
 }
 
+enum { SOCKET_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path) - 1 };
+
 /* The admin interface changes what is served and asks for no password. */
-static void check_admin(const struct raw_admin *raw, struct diag *diag)
+static void check_admin(const struct raw_admin *raw, const char *socket, struct diag *diag)
 {
-    struct schema_mark mark = schema_mark_of(&raw->head, "listen");
+    struct schema_mark mark = schema_mark_of(&raw->head, "socket");
+    if (socket != NULL && strlen(socket) > SOCKET_PATH_MAX)
+        diag_error(diag, mark.line, mark.column,
+                   "the path of a socket has at most %d characters, '%s' has %zu", SOCKET_PATH_MAX,
+                   socket, strlen(socket));
+    mark = schema_mark_of(&raw->head, "listen");
     if (raw->listen.count > 0 && !is_loopback(&raw->listen.items[0].addr))
         diag_error(diag, mark.line, mark.column,
                    "'listen' of 'admin' must be a loopback address such as \"127.0.0.1:9110\"");
@@ -161,7 +169,6 @@ static struct node *build_node(struct raw_node *raw, const char *path,
                                const struct yaml_tree_node *root, struct diag *diag)
 {
     struct node *node = mem_calloc(1, sizeof(*node));
-    check_admin(&raw->admin, diag);
     check_listen(raw, root, diag);
     node->topology = resolve_path(path, raw->topology);
     node->store_directory = resolve_path(path, raw->store.directory);
@@ -170,6 +177,7 @@ static struct node *build_node(struct raw_node *raw, const char *path,
     node->name = raw->name != NULL ? take_text(&raw->name) : host_name();
     node->log = (enum log_level)raw->log;
     node->admin.socket = resolve_path(path, raw->admin.socket);
+    check_admin(&raw->admin, node->admin.socket, diag);
     node->admin.listen = raw->admin.listen;
     raw->admin.listen.items = NULL; /* moved to the node */
     build_geo(&raw->geo, path, &node->geo);

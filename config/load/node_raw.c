@@ -151,10 +151,8 @@ static const struct schema dns_schema = { .what = "'dns'",
 
 static const struct schema_key admin_keys[] = {
     { .name = "socket",
-      .kind = SCHEMA_STRING,
+      PATH,
       AT(raw_admin, socket),
-      .min = 1,
-      .max = 107, /* sun_path */
       .fallback = "/run/steer/dns.sock",
       .doc = "Unix socket of the admin interface." },
     { .name = "listen",

@@ -159,6 +159,27 @@ static void test_load_reads_every_key(void **state)
     finish(&run);
 }
 
+/* The limit is on the path that is bound, not on what the file says. */
+static void test_load_refuses_long_socket_paths(void **state)
+{
+    struct run run;
+    char text[512], name[120];
+    (void)state;
+    for (size_t total = 107; total <= 108; total++) {
+        size_t len = total - strlen("/tmp/steer-node-XXXXXX/");
+        memset(name, 's', len);
+        name[len] = '\0';
+        snprintf(text, sizeof(text), LEAST "admin: { socket: %s }\n", name);
+        start(&run, text);
+        if (total == 107)
+            assert_string_equal(buf_text(&run.out), "");
+        else
+            assert_non_null(strstr(buf_text(&run.out), "n.yaml:3:18: error: the path of a socket "
+                                                       "has at most 107 characters, '/tmp/"));
+        finish(&run);
+    }
+}
+
 static void test_load_identity_follows_the_name(void **state)
 {
     struct run run;
@@ -313,6 +334,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_load_applies_defaults),
         cmocka_unit_test(test_load_reads_every_key),
+        cmocka_unit_test(test_load_refuses_long_socket_paths),
         cmocka_unit_test(test_load_identity_follows_the_name),
         cmocka_unit_test(test_load_reports_errors),
         cmocka_unit_test(test_load_missing_file),

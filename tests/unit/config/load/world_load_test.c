@@ -63,7 +63,6 @@ static void test_load_with_embedded_data(void **state)
         const char *map, *client, *site;
     } rows[] = {
         { "api", "198.51.100.200", "eu-west" }, /* network office */
-        { "api", "203.0.113.200", "eu-west" },  /* from the file of partners */
         { "api", "2001:db8:ffff::1", "eu-west" },
         { "api", "129.187.10.100", "eu-west" }, /* Munich */
         { "api", "129.94.0.196", "us-west" },   /* Sydney */
