@@ -282,7 +282,7 @@ format: ## clang-format in place
 -include $(shell find build/lint -name '*.d' 2>/dev/null)
 
 # ---- install ---------------------------------------------------------------------------------
-MAN_PAGES := $(wildcard steering/ctl/steer.1 dns/steer-dns.8 config/load/steer.yaml.5)
+MAN_PAGES := $(wildcard steering/ctl/steer.1 steering/store/steer-store.5 dns/steer-dns.8 config/load/steer.yaml.5)
 COMPLETION := $(wildcard steering/ctl/steer.bash)
 EXAMPLES := $(wildcard config/examples/*)
 GEO_LICENCE := $(wildcard config/geo/LICENSE config/geo/README.md)
