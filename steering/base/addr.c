@@ -57,6 +57,15 @@ bool addr_from_sockaddr(const struct sockaddr *sockaddr, struct addr *out_addr)
     return true;
 }
 
+uint16_t addr_port(const struct sockaddr *sockaddr)
+{
+    if (sockaddr->sa_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)(const void *)sockaddr)->sin_port);
+    if (sockaddr->sa_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)(const void *)sockaddr)->sin6_port);
+    return 0;
+}
+
 socklen_t addr_to_sockaddr(const struct addr *addr, uint16_t port,
                            struct sockaddr_storage *out_storage)
 {

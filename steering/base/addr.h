@@ -42,6 +42,8 @@ const char *addr_format(const struct addr *addr, char out_text[ADDR_TEXT_MAX]);
 struct addr addr_from_v4_u32(uint32_t host_order);
 /* False for families other than AF_INET and AF_INET6. IPv4-mapped addresses stay IPv6. */
 bool addr_from_sockaddr(const struct sockaddr *sockaddr, struct addr *out_addr);
+/* The port beside it; 0 for other families. */
+uint16_t addr_port(const struct sockaddr *sockaddr);
 /* Fills `out_storage`; returns the length for bind(2). */
 socklen_t addr_to_sockaddr(const struct addr *addr, uint16_t port,
                            struct sockaddr_storage *out_storage);

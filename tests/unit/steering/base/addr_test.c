@@ -136,13 +136,9 @@ static void test_addr_sockaddr_round_trip(void **state)
         struct addr addr = parsed(rows[i]), again;
         struct sockaddr_storage storage;
         socklen_t len = addr_to_sockaddr(&addr, 5353, &storage);
-        if (addr.family == ADDR_V4) {
-            assert_int_equal(len, sizeof(struct sockaddr_in));
-            assert_int_equal(ntohs(((struct sockaddr_in *)&storage)->sin_port), 5353);
-        } else {
-            assert_int_equal(len, sizeof(struct sockaddr_in6));
-            assert_int_equal(ntohs(((struct sockaddr_in6 *)&storage)->sin6_port), 5353);
-        }
+        assert_int_equal(len, addr.family == ADDR_V4 ? sizeof(struct sockaddr_in)
+                                                     : sizeof(struct sockaddr_in6));
+        assert_int_equal(addr_port((struct sockaddr *)&storage), 5353);
         assert_true(addr_from_sockaddr((struct sockaddr *)&storage, &again));
         assert_true(addr_eq(&addr, &again));
     }
