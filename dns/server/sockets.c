@@ -106,12 +106,11 @@ static bool probe(int type, const struct sockets_address *address)
 
 static bool port_of(int fd, uint16_t *out_port)
 {
-    struct sockaddr_storage name;
+    struct sockaddr_storage name = { .ss_family = AF_UNSPEC };
     socklen_t len = sizeof(name);
     if (getsockname(fd, (struct sockaddr *)&name, &len) != 0)
         return false;
-    /* sin_port and sin6_port lie at the same place. */
-    *out_port = ntohs(((const struct sockaddr_in *)&name)->sin_port);
+    *out_port = addr_port((const struct sockaddr *)&name);
     return true;
 }
 

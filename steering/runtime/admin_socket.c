@@ -106,8 +106,7 @@ enum err admin_socket_open_tcp(const struct addr *addr, uint16_t port, struct di
         return diag_errno(diag, kept, "cannot listen for admin requests on %s port %u",
                           addr_format(addr, text), port);
     }
-    /* sin_port and sin6_port lie at the same place. */
-    *out_port = ntohs(((const struct sockaddr_in *)&storage)->sin_port);
+    *out_port = addr_port((const struct sockaddr *)&storage);
     *out_fd = fd;
     return ERR_OK;
 }

@@ -26,7 +26,7 @@ static uint16_t bound_port(int fd)
     struct sockaddr_storage name;
     socklen_t len = sizeof(name);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &len), 0);
-    return ntohs(((const struct sockaddr_in *)&name)->sin_port);
+    return addr_port((const struct sockaddr *)&name);
 }
 
 static void test_open_gives_every_worker_the_same_port(void **state)
