@@ -44,14 +44,13 @@ static void put_head(struct encoder *encoder, size_t rdata_len)
     encoder->count++;
 }
 
-/* Two sites may share an address; a set must not hold it twice. */
-static bool has_address(const struct encoder *encoder, const struct addr *address, size_t len)
+/* Two sites may share an address; a set must not hold it twice. Looks through what was written
+ * from `start` on, one address at the end of every `step` octets. */
+static bool has_address(const struct buf *bytes, size_t start, size_t step, const uint8_t *address,
+                        size_t len)
 {
-    size_t step = RECORD_HEAD_BYTES + len;
-    for (size_t i = 0; i < encoder->count; i++) {
-        const uint8_t *rdata =
-            encoder->bytes->bytes + encoder->start + i * step + RECORD_HEAD_BYTES;
-        if (memcmp(rdata, address->bytes, len) == 0)
+    for (size_t at = start + step; at <= bytes->len; at += step) {
+        if (memcmp(bytes->bytes + at - len, address, len) == 0)
             return true;
     }
     return false;
@@ -59,16 +58,18 @@ static bool has_address(const struct encoder *encoder, const struct addr *addres
 
 static void encode_addresses(struct encoder *encoder, enum addr_family family)
 {
-    size_t len = family == ADDR_V4 ? 4 : 16;
+    size_t len = family == ADDR_V4 ? 4 : 16, step = RECORD_HEAD_BYTES + len;
+    struct buf *bytes = encoder->bytes;
     for (size_t i = 0; i < encoder->sites->count; i++) {
         const struct site *site = &encoder->topology->sites[encoder->sites->sites[i].n];
         for (size_t j = 0; j < site->address_count; j++) {
             const struct addr *address = &site->addresses[j];
-            bool fits = encoder->bytes->len - encoder->start < BLOB_MAX_BYTES;
-            if (address->family != family || !fits || has_address(encoder, address, len))
+            bool fits = bytes->len - encoder->start < BLOB_MAX_BYTES;
+            if (address->family != family || !fits ||
+                has_address(bytes, encoder->start, step, address->bytes, len))
                 continue;
             put_head(encoder, len);
-            buf_append(encoder->bytes, address->bytes, len);
+            buf_append(bytes, address->bytes, len);
         }
     }
 }
@@ -87,23 +88,24 @@ static void encode_cname(struct encoder *encoder)
 static void put_hints(struct encoder *encoder, enum addr_family family)
 {
     size_t len = family == ADDR_V4 ? 4 : 16;
-    size_t start = encoder->bytes->len;
-    put_u16(encoder->bytes, family == ADDR_V4 ? KEY_IPV4HINT : KEY_IPV6HINT);
-    put_u16(encoder->bytes, 0);
-    size_t total = 0;
+    struct buf *bytes = encoder->bytes;
+    size_t key_at = bytes->len, start = key_at + 4;
+    put_u16(bytes, family == ADDR_V4 ? KEY_IPV4HINT : KEY_IPV6HINT);
+    put_u16(bytes, 0);
     for (size_t i = 0; i < encoder->sites->count; i++) {
         const struct site *site = &encoder->topology->sites[encoder->sites->sites[i].n];
-        for (size_t j = 0; j < site->address_count && total < HINTS_MAX_BYTES; j++) {
-            if (site->addresses[j].family != family)
-                continue;
-            buf_append(encoder->bytes, site->addresses[j].bytes, len);
-            total += len;
+        for (size_t j = 0; j < site->address_count; j++) {
+            const struct addr *address = &site->addresses[j];
+            bool fits = bytes->len - start < HINTS_MAX_BYTES;
+            if (address->family == family && fits &&
+                !has_address(bytes, start, len, address->bytes, len))
+                buf_append(bytes, address->bytes, len);
         }
     }
-    if (total == 0)
-        encoder->bytes->len = start;
+    if (bytes->len == start)
+        bytes->len = key_at;
     else
-        octets_put_u16(encoder->bytes->bytes + start + 2, (uint16_t)total);
+        octets_put_u16(bytes->bytes + key_at + 2, (uint16_t)(bytes->len - start));
 }
 
 /* RFC 9460: priority 1, target "." (the owner itself). */
