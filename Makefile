@@ -157,7 +157,7 @@ FUZZ_model := $(addprefix tests/fuzz/,break_glass_fuzz.c document_fuzz.c)
 FUZZ_load := $(addprefix tests/fuzz/,mmdb_fuzz.c topology_fuzz.c)
 FUZZ_wire := $(addprefix tests/fuzz/,query_fuzz.c)
 FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
-FUZZ_answer := $(addprefix tests/fuzz/,)
+FUZZ_answer := $(addprefix tests/fuzz/,answer_fuzz.c)
 
 # Small programs that callgrind is run on: make build/release/tests/bench/answer_bench
 BENCH_base := $(addprefix tests/bench/,udp_echo.c)
