@@ -133,7 +133,7 @@ static bool is_swapped(struct str a, struct str b, unsigned i, unsigned j)
 /* rows[i % 3][j]: from the first i letters of `a` to the first j of `b`. */
 unsigned str_distance(struct str a, struct str b, unsigned cap)
 {
-    unsigned rows[3][DISTANCE_MAX_LEN + 1];
+    unsigned rows[3][DISTANCE_MAX_LEN + 1] = { { 0 } };
     if (a.len > DISTANCE_MAX_LEN || b.len > DISTANCE_MAX_LEN)
         return cap;
     for (unsigned j = 0; j <= b.len; j++)
