@@ -230,11 +230,16 @@ endif
 # Both named in one command with -j: lint first, so that it is not run twice at the same time.
 test: | $(filter lint,$(MAKECMDGOALS)) ## lint, then every suite in every flavour; BUILD=x for one
 	$(Q)tools/run-tests $(TEST_STEPS)
-unit-bins: $(UNIT_BINS)
+# ThreadSanitizer has something to find only where threads are: the tests of the other folders
+# would spend minutes of its slowness on one thread.
+THREADED := steering/base steering/model/snapshot steering/store steering/runtime dns/server
+UNIT_RUN_tsan := $(filter $(THREADED:%=$(B)/tests/unit/%%),$(UNIT_BINS))
+UNIT_RUN = $(or $(UNIT_RUN_$(BUILD)),$(UNIT_BINS))
+unit-bins: $(UNIT_RUN)
 fuzz-bins: $(FUZZ_BINS)
-unit: ## the unit tests of one flavour
-	$(Q)$(SUBMAKE) $(PARALLEL) unit-bins
-	$(Q)tools/run-unit $(UNIT_BINS)
+unit: ## the unit tests of one flavour (tsan: of the folders that start threads)
+	$(Q)$(SUBMAKE) $(PARALLEL) $(UNIT_RUN)
+	$(Q)tools/run-unit $(UNIT_RUN)
 unit-one: $(B)/$(T) ## one test binary: T=tests/unit/steering/base/str_test
 	$(Q)$(B)/$(T)
 fuzz-corpus: ## every fuzz target over its stored corpus, without libFuzzer
