@@ -105,14 +105,12 @@ static void put_other_glue(struct answer_job *job, const struct zone_node *cut,
             continue;
         uint8_t *start = reply->at;
         uint16_t count = reply->counts[REPLY_ADDITIONAL];
-        uint8_t suffix_count = reply->suffix_count;
         put_addresses(reply, server);
         if (reply->is_full) {
             reply->is_full = false;
             reply->at = start;
             reply->counts[REPLY_ADDITIONAL] = count;
-            reply->suffix_count = suffix_count;
-            return;
+            return; /* and no name is written after this */
         }
     }
 }

@@ -68,8 +68,8 @@ static struct topology *make_topology(void)
         snprintf(name, sizeof(name), "map%d", i);
         struct map_id map = fixture_map(topology, name, (uint8_t)(i + 1), ALL_DOWN_BASE);
         struct site_id sites[REGIONS];
-        for (uint16_t j = 0; j < REGIONS; j++)
-            sites[j] = (struct site_id){ j };
+        for (size_t j = 0; j < REGIONS; j++)
+            sites[j] = (struct site_id){ (uint16_t)j };
         struct rule *rule = fixture_rule(topology, map, any, sites, REGIONS);
         rule->is_nearest = true;
     }
@@ -94,13 +94,13 @@ static struct geo *make_geo(const struct topology *topology, struct rng *rng)
                 addr.bytes[j] = (uint8_t)rng_next(rng);
             bits = 32 + (unsigned)rng_below(rng, 25);
         }
-        uint64_t place = rng_below(rng, PLACES);
+        uint64_t place = rng_below(rng, PLACES), row = place / 25;
         struct location location = {
             .continent = "EU",
             .country = "DE",
             .has_coordinates = true,
             .lat_deg = (float)(place % 25) * 7.0f - 85.0f,
-            .lon_deg = (float)(place / 25) * 17.0f - 170.0f,
+            .lon_deg = (float)row * 17.0f - 170.0f,
         };
         struct cidr net = cidr_make(&addr, bits);
         geo_builder_add_location(builder, &net, &location);

@@ -100,13 +100,14 @@ static inline struct world *fixture_world(struct topology *topology)
 }
 
 /* `sites`: what the document says, such as "\"a8\":{\"mode\":\"evacuated\"}". */
-static inline struct snapshot *fixture_snapshot(struct world *world, const char *sites)
+static inline struct snapshot *fixture_snapshot(struct world *world, const char *sites,
+                                                int64_t op_at_unix_s)
 {
     char text[1024];
     snprintf(text, sizeof(text),
              "{\"v\":1,\"epoch\":\"01JTESTEPOCH\",\"gen\":418,\"op\":{\"id\":\"01JTESTOP\","
-             "\"who\":\"ana\",\"why\":\"test\",\"at\":%d},\"regions\":{%s}}",
-             FIXTURE_NOW_S - 3, sites);
+             "\"who\":\"ana\",\"why\":\"test\",\"at\":%lld},\"regions\":{%s}}",
+             (long long)op_at_unix_s, sites);
     struct document *document = NULL;
     struct diag diag;
     diag_init(&diag);
@@ -117,13 +118,19 @@ static inline struct snapshot *fixture_snapshot(struct world *world, const char 
 }
 
 /* Another document: new view over the same zones and world. */
-static inline void fixture_steer(struct fixture *fixture, const char *sites)
+static inline void fixture_steer_at(struct fixture *fixture, const char *sites,
+                                    int64_t op_at_unix_s)
 {
-    struct snapshot *snapshot = fixture_snapshot(fixture->world, sites);
+    struct snapshot *snapshot = fixture_snapshot(fixture->world, sites, op_at_unix_s);
     struct answer_view *view = answer_view_new(snapshot, fixture->zones, &fixture->settings);
     snapshot_unref(snapshot);
     answer_view_unref(fixture->view);
     fixture->view = view;
+}
+
+static inline void fixture_steer(struct fixture *fixture, const char *sites)
+{
+    fixture_steer_at(fixture, sites, FIXTURE_NOW_S - 3);
 }
 
 static inline uint32_t fixture_area_net(struct topology *topology, const char *cidr)

@@ -371,6 +371,29 @@ static void test_build_tells_the_generation(void **state)
     fixture_steer(&fixture, "");
 }
 
+/* A clock behind the one that wrote the document, and a document that tells no time. */
+static void test_build_age_is_never_absurd(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t op_at_unix_s;
+        const char *age;
+    } rows[] = {
+        { FIXTURE_NOW_S, " age=0 " },
+        { FIXTURE_NOW_S + 60, " age=0 " },
+        { 0, " age=0 " },
+        { FIXTURE_NOW_S - 86400, " age=86400 " },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        fixture_steer_at(&fixture, "", rows[i].op_at_unix_s);
+        struct told told =
+            tell(&fixture, &(struct ask){ .name = "_steer.example.com.", .type = TYPE_TXT });
+        assert_non_null(strstr(told.text.answer, rows[i].age));
+        told_free(&told);
+    }
+    fixture_steer(&fixture, "");
+}
+
 /* Identities longer than a character-string of TXT go into a second one. */
 static void test_build_splits_long_texts(void **state)
 {
@@ -415,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_build_answers_other_classes),
         cmocka_unit_test(test_build_chaos_needs_the_switch),
         cmocka_unit_test(test_build_tells_the_generation),
+        cmocka_unit_test(test_build_age_is_never_absurd),
         cmocka_unit_test(test_build_splits_long_texts),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
