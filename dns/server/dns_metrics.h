@@ -12,8 +12,8 @@
     X(ECS, COUNTER, "steer_dns_ecs_queries_total", "Queries with a client subnet.")                \
     X(SCOPE, HISTOGRAM, "steer_dns_ecs_scope_bits", "Scope of the answers to those.")              \
     X(TRUNCATED, COUNTER, "steer_dns_truncated_total", "Answers with TC set.")                     \
-    X(STEERED, COUNTER, "steer_dns_steered_total", "Answers that steering chose.")                 \
-    X(ANSWERS, COUNTER, "steer_dns_answers_total", "Those, by map and the site in front.")         \
+    X(ANSWERS, COUNTER, "steer_dns_answers_total",                                                 \
+      "Answers that steering chose, by map and site in front.")                                    \
     X(DROPPED, COUNTER, "steer_dns_dropped_total",                                                 \
       "Queries without an answer and answers that could not be sent, by reason.")                  \
     X(LATENCY, HISTOGRAM, "steer_dns_latency_seconds",                                             \

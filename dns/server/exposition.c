@@ -17,12 +17,12 @@ static const char *const transport_names[] = { [UDP] = "udp", [TCP] = "tcp" };
 struct sums {
     uint64_t queries[TALLY_TYPE_COUNT][TALLY_RCODE_COUNT];
     uint64_t responses[TALLY_RCODE_COUNT];
-    uint64_t edns, ecs, truncated, steered;
+    uint64_t edns, truncated;
+    uint64_t scopes[TALLY_SCOPE_COUNT];
     struct histogram_totals latency;
 };
 struct all_sums {
     struct sums by[TRANSPORT_COUNT];
-    uint64_t scopes[TALLY_SCOPE_COUNT];
     uint64_t dropped[TALLY_DROP_COUNT];
     uint64_t tcp_accepted, tcp_refused, tcp_closed[TALLY_CLOSE_COUNT];
 };
@@ -37,16 +37,14 @@ static void add_transport(struct sums *sums, const struct tally *tally)
         }
     }
     sums->edns += counter_read(&tally->edns);
-    sums->ecs += counter_read(&tally->ecs);
+    for (size_t i = 0; i < TALLY_SCOPE_COUNT; i++)
+        sums->scopes[i] += counter_read(&tally->scopes[i]);
     sums->truncated += counter_read(&tally->truncated);
-    sums->steered += counter_read(&tally->steered);
     histogram_collect(&tally->latency, &sums->latency);
 }
 
 static void add_tally(struct all_sums *sums, const struct tally *tally)
 {
-    for (size_t i = 0; i < TALLY_SCOPE_COUNT; i++)
-        sums->scopes[i] += counter_read(&tally->scopes[i]);
     for (size_t i = 0; i < TALLY_DROP_COUNT; i++)
         sums->dropped[i] += counter_read(&tally->dropped[i]);
     for (size_t i = 0; i < TALLY_CLOSE_COUNT; i++)
@@ -110,6 +108,15 @@ static void write_per_transport(struct buf *out, size_t metric, uint64_t udp, ui
     metrics_sample(out, &table[metric], &labels[1], 1, tcp);
 }
 
+/* Every query with ECS has counted its scope. */
+static uint64_t scope_count(const struct sums *sums)
+{
+    uint64_t count = 0;
+    for (size_t bits = 0; bits < TALLY_SCOPE_COUNT; bits++)
+        count += sums->scopes[bits];
+    return count;
+}
+
 static void write_scopes(struct buf *out, const struct all_sums *sums)
 {
     static const uint8_t bounds[] = {
@@ -121,8 +128,9 @@ static void write_scopes(struct buf *out, const struct all_sums *sums)
     for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
         char bound[8];
         for (; bits <= bounds[i]; bits++) {
-            cumulative += sums->scopes[bits];
-            sum += bits * sums->scopes[bits];
+            uint64_t count = sums->by[UDP].scopes[bits] + sums->by[TCP].scopes[bits];
+            cumulative += count;
+            sum += bits * count;
         }
         snprintf(bound, sizeof(bound), "%u", bounds[i]);
         metrics_bucket(out, &table[METRIC_SCOPE], bound, cumulative);
@@ -223,10 +231,9 @@ void exposition_write(const struct server *server, struct buf *out)
     const struct sums *udp = &sums->by[UDP], *tcp = &sums->by[TCP];
     write_queries(out, sums);
     write_per_transport(out, METRIC_EDNS, udp->edns, tcp->edns);
-    write_per_transport(out, METRIC_ECS, udp->ecs, tcp->ecs);
+    write_per_transport(out, METRIC_ECS, scope_count(udp), scope_count(tcp));
     write_scopes(out, sums);
     write_per_transport(out, METRIC_TRUNCATED, udp->truncated, tcp->truncated);
-    write_per_transport(out, METRIC_STEERED, udp->steered, tcp->steered);
     write_answers(out, server);
     write_drops(out, sums);
     write_latency(out, sums);

@@ -12,7 +12,8 @@
 
 struct serving {
     const struct answer_view *view;
-    struct site_counts counts; /* borrowed from `dataset` */
+    struct site_counts counts;   /* borrowed from `dataset` */
+    struct site_id *first_sites; /* by site set of the view: the site in front, or SITE_NONE */
     struct answer_view *owned_view;
     struct dataset *dataset;
 };
@@ -20,14 +21,13 @@ struct serving {
 /* Takes ownership of `snapshot`, a reference to `dataset`. */
 struct serving *serving_new(struct dataset *dataset, struct snapshot *snapshot);
 /* A publisher's free function. */
-void serving_free(void *serving);
+void serving_free(void *arg);
 
 /* Counts the answer for its map under the site in front. */
 static inline void serving_count(const struct serving *serving, size_t worker,
                                  const struct answer_note *note)
 {
-    size_t site_count = 0;
-    const struct site_id *sites = answer_view_site_set(serving->view, note->site_set, &site_count);
-    if (site_count > 0)
-        site_counts_add(&serving->counts, worker, note->map, sites[0]);
+    struct site_id site = serving->first_sites[note->site_set];
+    if (!site_is_none(site))
+        site_counts_add(&serving->counts, worker, note->map, site);
 }

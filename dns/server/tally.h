@@ -75,8 +75,8 @@ enum { TALLY_SCOPE_COUNT = 129 };
 
 struct tally {
     _Alignas(64) struct counter queries[TALLY_TYPE_COUNT][TALLY_RCODE_COUNT];
-    struct counter edns, ecs, truncated, steered;
-    struct counter scopes[TALLY_SCOPE_COUNT];
+    struct counter edns, truncated;
+    struct counter scopes[TALLY_SCOPE_COUNT]; /* of answers to queries with ECS, each one of them */
     struct counter dropped[TALLY_DROP_COUNT];
     struct histogram latency;
     struct counter tcp_accepted, tcp_refused;
@@ -106,14 +106,10 @@ static inline void tally_answer(struct tally *tally, const struct answer_note *n
     counter_add(&tally->queries[type][rcode], 1);
     if (note->has_edns)
         counter_add(&tally->edns, 1);
-    if (note->has_ecs) {
-        counter_add(&tally->ecs, 1);
+    if (note->has_ecs)
         counter_add(&tally->scopes[note->ecs_scope < TALLY_SCOPE_COUNT ? note->ecs_scope : 128], 1);
-    }
     if (note->is_truncated)
         counter_add(&tally->truncated, 1);
-    if (note->is_steered)
-        counter_add(&tally->steered, 1);
 }
 
 /* One query that answer_build wanted dropped. */
