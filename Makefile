@@ -147,7 +147,7 @@ TESTS_ctl := $(addprefix tests/unit/steering/ctl/,args_test.c converge_test.c fi
 TESTS_wire := $(addprefix tests/unit/dns/wire/,name_test.c query_test.c)
 TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c name_table_test.c rdata_text_test.c \
 	svcb_test.c zone_load_test.c zone_set_test.c zone_twin_test.c)
-TESTS_answer := $(addprefix tests/unit/dns/answer/,ecs_test.c edns_test.c steered_test.c \
+TESTS_answer := $(addprefix tests/unit/dns/answer/,ecs_test.c edns_test.c steered_test.c steps_test.c \
 	view_test.c zones_test.c)
 TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c site_counts_test.c \
 	sockets_test.c tally_test.c tcp_clients_test.c)

@@ -144,18 +144,49 @@ static void note_answer(const struct answer_job *job)
     note->ecs_scope = job->ecs_scope;
 }
 
+/* Whose place will decide. Wrong for a name without ECS or a source that is not trusted, which
+ * costs a little time and nothing else: it is only a hint to the processor. */
+static inline const struct addr *likely_client(const struct answer_request *request,
+                                               const struct query *query)
+{
+    const struct ecs *ecs = &query->edns.ecs;
+    return ecs->is_present && ecs->prefix.bits > 0 ? &ecs->prefix.addr : &request->client;
+}
+
+enum query_verdict answer_read(const struct answer_view *view, const struct answer_request *request,
+                               struct query *out_query)
+{
+    enum query_verdict verdict = query_parse(request->message, request->len, out_query);
+    if (verdict == QUERY_OK)
+        geo_prefetch(view->geo, likely_client(request, out_query));
+    return verdict;
+}
+
+void answer_fetch(const struct answer_view *view, const struct answer_request *request,
+                  const struct query *query, enum query_verdict verdict)
+{
+    if (verdict == QUERY_OK) /* else the query may not have been read so far */
+        geo_prefetch_deeper(view->geo, likely_client(request, query));
+}
+
 size_t answer_build(const struct answer_view *view, const struct answer_request *request,
                     struct answer_note *out_note)
 {
     struct query query;
     enum query_verdict verdict = query_parse(request->message, request->len, &query);
+    return answer_finish(view, request, &query, verdict, out_note);
+}
+
+size_t answer_finish(const struct answer_view *view, const struct answer_request *request,
+                     struct query *query, enum query_verdict verdict, struct answer_note *out_note)
+{
     *out_note = (struct answer_note){ .verdict = verdict };
     if (verdict == QUERY_DROP_SHORT || verdict == QUERY_DROP_RESPONSE)
         return 0;
     struct answer_job job; /* set field by field: clearing the suffix table would cost */
     job.view = view;
     job.request = request;
-    job.query = &query;
+    job.query = query;
     job.note = out_note;
     job.rcode = RCODE_NOERROR;
     job.ede = EDE_NONE;
@@ -163,16 +194,16 @@ size_t answer_build(const struct answer_view *view, const struct answer_request 
     job.ecs_scope = 0;
     size_t limit = limit_bytes(&job);
     job.opt_len = 0;
-    if (query.edns.is_present) {
+    if (query->edns.is_present) {
         opt_measure(&job);
-        if (query.question_end + job.opt_len > limit && query.edns.wants_nsid) {
+        if (query->question_end + job.opt_len > limit && query->edns.wants_nsid) {
             /* Only an identity of full length behind a name of full length gets here. */
-            query.edns.wants_nsid = false;
+            query->edns.wants_nsid = false;
             opt_measure(&job);
         }
     }
     size_t records_end = limit > job.opt_len ? limit - job.opt_len : 0;
-    reply_init(&job.reply, request->message, &query, request->message + records_end);
+    reply_init(&job.reply, request->message, query, request->message + records_end);
     answer_verdict(&job, verdict);
     size_t len = finish(&job, limit);
     note_answer(&job);

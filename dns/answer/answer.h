@@ -39,3 +39,14 @@ struct answer_note {
 /* Returns the length of the answer, 0 when the query must be dropped. */
 size_t answer_build(const struct answer_view *view, const struct answer_request *request,
                     struct answer_note *out_note);
+
+/* The same in three steps, for a batch of queries: each step is taken for all of them before the
+ * next, so that the processor fetches what one needs of the geo trie while it works on the others.
+ * `request` must stay as it is until the last step, which leaves `query` changed. */
+enum query_verdict answer_read(const struct answer_view *view, const struct answer_request *request,
+                               struct query *out_query);
+/* Only a hint; may be left out. */
+void answer_fetch(const struct answer_view *view, const struct answer_request *request,
+                  const struct query *query, enum query_verdict verdict);
+size_t answer_finish(const struct answer_view *view, const struct answer_request *request,
+                     struct query *query, enum query_verdict verdict, struct answer_note *out_note);

@@ -42,7 +42,9 @@ struct udp {
     struct iovec pieces[BATCH];
     union peer peers[BATCH];
     union control controls[BATCH];
-    struct answer_request request;
+    struct answer_request requests[BATCH];
+    struct query queries[BATCH];
+    enum query_verdict verdicts[BATCH];
     int fd;
     bool is_v6, is_wildcard;
     socklen_t control_bytes;
@@ -73,21 +75,23 @@ static void answer_from_asked(struct msghdr *header)
     }
 }
 
-/* Length of the answer; 0: none. */
-static size_t answer(struct udp *udp, const struct serving *serving, size_t at)
+/* First step. Sets the length of the answer to 0, which no datagram has before, where there will be
+ * none. */
+static void read_query(struct udp *udp, const struct serving *serving, size_t at)
 {
-    struct answer_request *request = &udp->request;
+    struct answer_request *request = &udp->requests[at];
     struct tally *tally = udp->settings.tally;
     const union peer *peer = &udp->peers[at];
     struct msghdr *header = &udp->messages[at].msg_hdr;
-    struct answer_note note;
     if (peer->v4.sin_port == 0) { /* the same place as sin6_port; nobody could be answered */
         tally_drop(tally, TALLY_DROP_PORT_ZERO);
-        return 0;
+        udp->pieces[at].iov_len = 0;
+        return;
     }
     if ((header->msg_flags & MSG_TRUNC) != 0) {
         tally_drop(tally, TALLY_DROP_OVERSIZE);
-        return 0;
+        udp->pieces[at].iov_len = 0;
+        return;
     }
     if (udp->is_v6)
         memcpy(request->client.bytes, &peer->v6.sin6_addr, 16);
@@ -95,9 +99,19 @@ static size_t answer(struct udp *udp, const struct serving *serving, size_t at)
         memcpy(request->client.bytes, &peer->v4.sin_addr, 4);
     if (udp->is_wildcard)
         answer_from_asked(header);
-    request->message = udp->pieces[at].iov_base;
     request->len = udp->messages[at].msg_len;
-    size_t len = answer_build(serving->view, request, &note);
+    udp->verdicts[at] = answer_read(serving->view, request, &udp->queries[at]);
+}
+
+/* Last step. Length of the answer; 0: none. */
+static size_t answer(struct udp *udp, const struct serving *serving, size_t at)
+{
+    struct tally *tally = udp->settings.tally;
+    struct answer_note note;
+    if (udp->pieces[at].iov_len == 0)
+        return 0;
+    size_t len = answer_finish(serving->view, &udp->requests[at], &udp->queries[at],
+                               udp->verdicts[at], &note);
     if (len == 0) {
         tally_unanswered(tally, &note);
         return 0;
@@ -172,8 +186,14 @@ static void serve_batch(struct udp *udp, size_t count)
     uint64_t began_ns = read_clock(CLOCK_MONOTONIC);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    udp->request.now_unix_s = now.tv_sec;
     const struct serving *serving = publisher_enter(udp->settings.publisher, udp->settings.slot);
+    for (size_t i = 0; i < count; i++) {
+        udp->requests[i].now_unix_s = now.tv_sec;
+        read_query(udp, serving, i);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (udp->pieces[i].iov_len > 0)
+            answer_fetch(serving->view, &udp->requests[i], &udp->queries[i], udp->verdicts[i]);
     for (size_t i = 0; i < count; i++)
         udp->pieces[i].iov_len = answer(udp, serving, i);
     send_all(udp, count);
@@ -251,10 +271,13 @@ enum err udp_start(const struct udp_settings *settings, struct udp **out_udp)
     udp->control_bytes =
         udp->is_v6 ? CMSG_SPACE(sizeof(struct in6_pktinfo)) : CMSG_SPACE(sizeof(struct in_pktinfo));
     udp->bytes = mem_calloc(BATCH, STRIDE_BYTES);
-    udp->request =
-        (struct answer_request){ .capacity = UDP_QUERY_MAX,
-                                 .transport = ANSWER_UDP,
-                                 .client = { .family = settings->address->addr.family } };
+    for (size_t i = 0; i < BATCH; i++)
+        udp->requests[i] = (struct answer_request){
+            .message = udp->bytes + i * STRIDE_BYTES,
+            .capacity = UDP_QUERY_MAX,
+            .transport = ANSWER_UDP,
+            .client = { .family = settings->address->addr.family },
+        };
     fill_messages(udp);
     setsockopt(udp->fd, SOL_SOCKET, SO_RCVTIMEO, &look, sizeof(look));
     enum err err = thread_start(&udp->thread, settings->name, run, udp);

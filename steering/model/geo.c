@@ -30,6 +30,20 @@ struct geo_match geo_lookup(const struct geo *geo, const struct addr *client)
     };
 }
 
+void geo_prefetch(const struct geo *geo, const struct addr *client)
+{
+    const uint8_t *at = client->bytes;
+    __builtin_prefetch(&geo->table.direct[client->family][at[0] << 8 | at[1]]);
+}
+
+void geo_prefetch_deeper(const struct geo *geo, const struct addr *client)
+{
+    const uint8_t *at = client->bytes;
+    uint32_t word = geo->table.direct[client->family][at[0] << 8 | at[1]];
+    if (word & GEO_WORD_NODE)
+        __builtin_prefetch(&geo->table.nodes[word & ~GEO_WORD_NODE]);
+}
+
 struct cell_id geo_cell(const struct geo *geo, uint32_t class_id, struct map_id map)
 {
     return (struct cell_id){ geo->class_cells[class_id * geo->topology->map_count + map.n] };

@@ -64,6 +64,11 @@ struct geo_match {
  * more bits would have decided better (RFC 7871 allows it and resolvers ask again). */
 struct geo_match geo_lookup(const struct geo *geo, const struct addr *client);
 
+/* Hints to the processor before a geo_lookup of the same address: fetch the first memory that it
+ * will touch; and, when that has come, the next. */
+void geo_prefetch(const struct geo *geo, const struct addr *client);
+void geo_prefetch_deeper(const struct geo *geo, const struct addr *client);
+
 struct cell_id geo_cell(const struct geo *geo, uint32_t class_id, struct map_id map);
 size_t geo_cell_count(const struct geo *geo, struct map_id map);
 const struct cell *geo_cell_at(const struct geo *geo, struct map_id map, struct cell_id cell);

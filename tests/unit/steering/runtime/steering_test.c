@@ -129,7 +129,7 @@ static void write_document(struct rig *rig, const char *text)
 
 #define EVACUATED(gen)                                                                             \
     "{\"v\":1,\"epoch\":\"01E\",\"gen\":" gen ",\"regions\":{\"us-east\":{\"mode\":\"evacuated\"}" \
-                                              "}}"
+    "}}"
 #define CALM(gen) "{\"v\":1,\"epoch\":\"01E\",\"gen\":" gen "}"
 
 /* Runs the loop until `is_true`; the limit only ends a hang. */
