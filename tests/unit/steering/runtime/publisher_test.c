@@ -13,7 +13,7 @@
 #include "steering/runtime/publisher.h"
 #include "steering/runtime/thread.h"
 
-enum { READERS = 4, ROUNDS = LIMIT(20000, 500), ALIVE = 0x5354454c };
+enum { READERS = 4, ROUNDS = LIMIT(300, 100), ALIVE = 0x5354454c };
 
 struct object {
     uint32_t magic;
