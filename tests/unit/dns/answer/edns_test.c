@@ -17,6 +17,7 @@ enum {
 #define UNKNOWN_OPTION "\0\144\0\2hi"
 #define OPTIONS(text) .options = text, .options_len = sizeof(text) - 1
 
+/* rule zero: one table, whose rows are read side by side. */
 static void test_build_edns_compliance(void **state)
 {
     (void)state;
