@@ -205,13 +205,6 @@ static void refuse_foreign(struct answer_job *job)
     job->ede = EDE_NOT_AUTHORITATIVE;
 }
 
-static enum zone_match find(const struct answer_job *job, const struct reply_owner *name,
-                            const struct zone_node **out_node)
-{
-    return zone_set_find(job->view->zones, name->name, name->name_len, job->query->qtype == TYPE_DS,
-                         out_node);
-}
-
 /* What was found for one name; true when the chain goes on. */
 static bool step(struct answer_job *job, struct chain *chain, enum zone_match match,
                  const struct zone_node *node)
@@ -240,27 +233,30 @@ static bool step(struct answer_job *job, struct chain *chain, enum zone_match ma
 }
 
 /* Not inlined: its stack frame is not for the short way below. */
-static __attribute__((noinline)) void walk(struct answer_job *job, const struct reply_owner *qname,
-                                           enum zone_match match, const struct zone_node *node)
+static __attribute__((noinline)) void walk(struct answer_job *job, enum zone_match match,
+                                           const struct zone_node *node)
 {
+    const struct query *query = job->query;
     struct chain chain;
-    chain.owner = *qname;
+    chain.owner = (struct reply_owner){ query->qname, query->qname_len, REPLY_QNAME_AT };
     chain.count = 0;
     while (step(job, &chain, match, node)) {
         node = NULL;
-        match = find(job, &chain.owner, &node);
+        match = zone_set_find(job->view->zones, chain.owner.name, chain.owner.name_len,
+                              query->qtype == TYPE_DS, &node);
     }
 }
 
 void lookup_answer(struct answer_job *job)
 {
-    const struct reply_owner qname = { job->query->qname, job->query->qname_len, REPLY_QNAME_AT };
+    const struct query *query = job->query;
     const struct zone_node *node = NULL;
-    enum zone_match match = find(job, &qname, &node);
+    enum zone_match match = zone_set_find(job->view->zones, query->qname, query->qname_len,
+                                          query->qtype == TYPE_DS, &node);
     if (match == ZONE_MATCH_EXACT && node->steered != NODE_NOT_STEERED) {
         job->is_authoritative = true;
         steered_answer(job, node, REPLY_QNAME_AT);
         return;
     }
-    walk(job, &qname, match, node);
+    walk(job, match, node);
 }

@@ -61,11 +61,18 @@ static uint8_t *put_ecs(const struct answer_job *job, uint8_t *at)
 {
     const struct ecs *ecs = &job->query->edns.ecs;
     size_t count = ecs_address_bytes(ecs);
-    unsigned family = ecs->prefix.addr.family == ADDR_V4 ? 1 : 2;
+    uint64_t family = ecs->prefix.addr.family == ADDR_V4 ? 1 : 2;
     if (ecs->is_family_zero)
         family = 0;
-    at = octets_put_u32(at, (uint32_t)(OPTION_ECS << 16 | (ECS_HEADER_BYTES + count)));
-    at = octets_put_u32(at, family << 16 | (uint32_t)ecs->prefix.bits << 8 | job->ecs_scope);
+    at = octets_put_u64(at, (uint64_t)OPTION_ECS << 48 | (ECS_HEADER_BYTES + count) << 32 |
+                                family << 16 | (uint64_t)ecs->prefix.bits << 8 | job->ecs_scope);
+    /* One store where the buffer reaches so far; what is too much of it lies behind the answer or
+     * is written over. */
+    const uint8_t *end = job->request->message + job->request->capacity;
+    if (count <= 8 && end - at >= 8) {
+        memcpy(at, ecs->prefix.addr.bytes, 8);
+        return at + count;
+    }
     for (size_t i = 0; i < count; i++)
         *at++ = ecs->prefix.addr.bytes[i];
     return at;

@@ -3,61 +3,23 @@
 
 #include <string.h>
 
-enum { LABEL_MAX_BYTES = 63 };
+#include "dns/wire/name_priv.h"
 
 size_t name_length(const uint8_t *wire, size_t len)
 {
-    if (len > NAME_MAX_BYTES)
-        len = NAME_MAX_BYTES;
-    size_t at = 0;
-    while (at < len) {
-        size_t label = wire[at];
-        if (label == 0)
-            return at + 1;
-        if (label > LABEL_MAX_BYTES)
-            return 0;
-        at += 1 + label;
-    }
-    return 0;
-}
-
-static inline uint8_t lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
-}
-
-/* Sixteen octets at once, in the compilers' portable form of vector instructions. */
-enum { BLOCK_BYTES = 16 };
-typedef uint8_t block __attribute__((vector_size(BLOCK_BYTES)));
-
-static inline void lower_block(const uint8_t *wire, uint8_t *out_lower)
-{
-    block octets;
-    memcpy(&octets, wire, BLOCK_BYTES);
-    /* Length octets are below 64, so they pass unchanged. */
-    block is_upper = (block)(octets - 'A' < 26);
-    octets |= is_upper & 0x20;
-    memcpy(out_lower, &octets, BLOCK_BYTES);
+    return name_scan(wire, len);
 }
 
 void name_lower(const uint8_t *wire, size_t len, uint8_t *out_lower)
 {
-    if (len < BLOCK_BYTES) {
-        for (size_t i = 0; i < len; i++)
-            out_lower[i] = lower(wire[i]);
-        return;
-    }
-    for (size_t at = 0; at < len - BLOCK_BYTES; at += BLOCK_BYTES)
-        lower_block(wire + at, out_lower + at);
-    /* The last block overlaps the one before: cheaper than a loop over the odd octets. */
-    lower_block(wire + len - BLOCK_BYTES, out_lower + len - BLOCK_BYTES);
+    name_fold(wire, len, out_lower);
 }
 
 static bool eq_octets_nocase(const uint8_t *a, const uint8_t *b, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         /* Mostly the case is the same. */
-        if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
+        if (a[i] != b[i] && name_fold_octet(a[i]) != name_fold_octet(b[i]))
             return false;
     }
     return true;
@@ -111,7 +73,7 @@ static size_t parse_label(struct str text, size_t *at, uint8_t *label, size_t ro
     size_t len = 0;
     while (*at < text.len && text.ptr[*at] != '.') {
         uint8_t octet;
-        if (!parse_octet(text, at, &octet) || len == LABEL_MAX_BYTES || len + 1 >= room)
+        if (!parse_octet(text, at, &octet) || len == NAME_LABEL_MAX_BYTES || len + 1 >= room)
             return 0;
         label[++len] = octet;
     }

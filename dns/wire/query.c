@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "dns/wire/name_priv.h"
 #include "dns/wire/octets.h"
 
 /* The four counts of the header as one number. */
@@ -158,11 +159,11 @@ static bool parse_records(const uint8_t *message, size_t len, size_t count, size
 static bool parse_question(const uint8_t *message, size_t len, struct query *query)
 {
     const uint8_t *name = message + WIRE_HEADER_BYTES;
-    size_t name_len = name_length(name, len - WIRE_HEADER_BYTES);
+    size_t name_len = name_scan(name, len - WIRE_HEADER_BYTES);
     size_t fixed_at = WIRE_HEADER_BYTES + name_len;
     if (name_len == 0 || len - fixed_at < QUESTION_FIXED_BYTES)
         return false;
-    name_lower(name, name_len, query->qname);
+    name_fold(name, name_len, query->qname);
     query->qname_len = (uint8_t)name_len;
     query->qtype = octets_u16(message + fixed_at);
     query->qclass = octets_u16(message + fixed_at + 2);
