@@ -217,8 +217,8 @@ static void dispatch(struct admin_request *request, const char *method, const ch
     MHD_add_response_header(request->response, MHD_HTTP_HEADER_ALLOW, other->method);
 }
 
-/* rule zero: the parameters are libmicrohttpd's. It calls this for the head, for each piece of the body, at the end, and once more
- * after a suspended connection was resumed. */
+/* rule zero: the parameters are libmicrohttpd's. It calls this for the head, for each piece of the
+ * body, at the end, and once more after a suspended connection was resumed. */
 static enum MHD_Result on_access(void *owner, struct MHD_Connection *connection, const char *path,
                                  const char *method, const char *version, const char *body,
                                  size_t *body_bytes, void **request_at)
