@@ -212,7 +212,8 @@ $(B)/config/load/geo_embedded.o: config/geo/steer-geo.mmdb
 # ---- test targets ----------------------------------------------------------------------------
 # Sub-makes use all cores unless the caller said -j.
 PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
-SUBMAKE = $(MAKE) --no-print-directory BUILD=$(BUILD)
+QUIET = $(if $(filter 1,$(V)),,-s) --no-print-directory
+SUBMAKE = $(MAKE) $(QUIET) BUILD=$(BUILD)
 # A finding ends the process with a status of its own, which no test takes for a normal exit.
 export ASAN_OPTIONS ?= halt_on_error=1:exitcode=99:detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS ?= halt_on_error=1:print_stacktrace=1:exitcode=99
@@ -248,7 +249,7 @@ fuzz-corpus: ## every fuzz target over its stored corpus, without libFuzzer
 MINUTES ?= 1
 TARGET ?=
 fuzz: ## libFuzzer, MINUTES=1 for each target; TARGET=<unit>_fuzz for one
-	$(Q)$(MAKE) --no-print-directory $(PARALLEL) BUILD=fuzz fuzz-bins
+	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=fuzz fuzz-bins
 	$(Q)tools/run-fuzz minutes $(MINUTES) '$(TARGET)' $(patsubst $(B)/%,build/fuzz/%,$(FUZZ_BINS))
 
 TEST_SECONDS_EACH := 120
@@ -259,10 +260,10 @@ integration: ## pytest against the programs of one flavour; PYTEST_ARGS='-k ecs'
 			--timeout=$(TEST_SECONDS_EACH) tests/integration $(PYTEST_ARGS); \
 	else echo '0 passed, 0 failed, 0 skipped'; fi
 bench: ## compares speed and memory with the peers, as ratios
-	$(Q)$(MAKE) --no-print-directory $(PARALLEL) BUILD=release all build/release/tests/bench/udp_echo
+	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all build/release/tests/bench/udp_echo
 	$(Q)tests/bench/run
 demo: ## two servers on loopback: resolve, evacuate, restore
-	$(Q)$(MAKE) --no-print-directory $(PARALLEL) BUILD=release all
+	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all
 	$(Q)tools/demo
 
 # ---- lint ------------------------------------------------------------------------------------
