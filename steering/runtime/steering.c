@@ -14,6 +14,7 @@
 #include "steering/base/log.h"
 #include "steering/base/mem.h"
 #include "steering/runtime/break_glass_file.h"
+#include "steering/runtime/last_good_saver.h"
 #include "steering/store/apply.h"
 #include "steering/store/last_good.h"
 #include "steering/store/presence.h"
@@ -48,7 +49,6 @@ struct steering {
     char rejected_why[PROBLEM_MAX];
     struct break_glass_file break_glass;
     char break_glass_logged[BREAK_GLASS_PROBLEM_MAX];
-    char last_good_problem[PROBLEM_MAX];
     char presence_problem[PROBLEM_MAX];
     int64_t started_unix_s, changed_at_ms;
     struct settled settled;
@@ -56,6 +56,7 @@ struct steering {
     uint64_t presence_ms; /* monotonic: when the presence was last written */
     bool is_presence_due, is_announced, is_closing;
 
+    struct last_good_saver saver;
     uv_poll_t watch;
     int watch_fd; /* -1: not watching */
     bool has_watch;
@@ -339,11 +340,20 @@ enum err steering_open(const struct steering_settings *settings, struct world *w
 
 /* ---- watching ------------------------------------------------------------------------------ */
 
-static void on_handle_closed(uv_handle_t *handle)
+static void release(struct steering *steering)
 {
-    struct steering *steering = handle->data;
     if (--steering->handles_open == 0 && steering->is_closing)
         steering_free(steering);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    release(handle->data);
+}
+
+static void on_saver_closed(void *owner)
+{
+    release(owner);
 }
 
 static void on_watch_closed(uv_handle_t *handle)
@@ -440,9 +450,17 @@ static void note_settled(struct steering *steering)
     };
 }
 
+static void save_last_good(struct steering *steering)
+{
+    if (steering->has_document)
+        last_good_saver_save(&steering->saver, document_clone(steering->document));
+}
+
 enum err steering_start(struct steering *steering, uv_loop_t *loop, struct diag *diag)
 {
     steering->is_started = true;
+    last_good_saver_open(&steering->saver, loop, steering->settings.last_good_folder);
+    steering->handles_open++;
     uv_timer_init(loop, &steering->timer);
     steering->timer.data = steering;
     steering->handles_open++;
@@ -450,6 +468,7 @@ enum err steering_start(struct steering *steering, uv_loop_t *loop, struct diag 
     watch_break_glass(steering, loop);
     note_settled(steering);
     enum err err = write_presence(steering, diag);
+    save_last_good(steering);
     start_watch(steering); /* the presence may have made the folder */
     look(steering);        /* what happened between open and watch */
     return err == ERR_EXISTS ? ERR_EXISTS : ERR_OK;
@@ -469,6 +488,7 @@ void steering_close(struct steering *steering)
     stop_watch(steering);
     uv_close((uv_handle_t *)&steering->folder, on_handle_closed);
     uv_close((uv_handle_t *)&steering->timer, on_handle_closed);
+    last_good_saver_close(&steering->saver, on_saver_closed, steering);
 }
 
 /* ---- for the daemon ------------------------------------------------------------------------ */
@@ -487,18 +507,6 @@ struct snapshot *steering_snapshot(const struct steering *steering)
     struct document *document =
         steering->has_document ? document_clone(steering->document) : document_new("");
     return snapshot_new(steering->world, document, &steering->break_glass.orders);
-}
-
-static void save_last_good(struct steering *steering)
-{
-    struct diag diag;
-    if (!steering->has_document)
-        return;
-    diag_init(&diag);
-    enum err err = last_good_save(steering->settings.last_good_folder, steering->document, &diag);
-    set_problem(steering->last_good_problem, sizeof(steering->last_good_problem), "last_good",
-                err == ERR_OK ? "" : diag_first(&diag));
-    diag_fini(&diag);
 }
 
 /* The presence first: a full disk below the last-known-good must not hold up an evacuation. */
@@ -525,7 +533,7 @@ struct steering_report steering_report(const struct steering *steering)
         .store_problem = steering->store_problem,
         .break_glass_problem = steering->break_glass.problem,
         .break_glass_orders = steering->break_glass.orders.count,
-        .last_good_problem = steering->last_good_problem,
+        .last_good_problem = steering->saver.problem,
         .presence_problem = steering->presence_problem,
         .rejected_generation = steering->rejected_generation,
         .rejected_why = steering->rejected_why,

@@ -260,8 +260,7 @@ static void test_damage_keeps_the_last_good_also_after_a_restart(void **state)
         { "{\"v\":1,\"epoch\":\"02X\",\"gen\":9}", "other-epoch" },
     };
     write_document(rig, EVACUATED("2"));
-    start(rig);
-    steering_settled(rig->steering); /* saves the last good one */
+    start(rig); /* saves it, as the last good one */
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         write_document(rig, rows[i].text);
         run_until(rig, has_problem, rows[i].reason);
