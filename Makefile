@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # One explicit, non-recursive Makefile. The lists below are the inventory of the project.
-#   make            build/release/steer, build/release/steer-dns
+#   make            build/release/steer, build/release/steer-dns, build/release/steer-pop
 #   make test       everything that CI runs; BUILD=release|asan|tsan|tiny for one flavour
 #   make help       the other targets
 # Variables: BUILD, JOBS=N, V=1 (show commands), PREFIX, DESTDIR, EXTRA_CFLAGS, EXTRA_LDFLAGS.
@@ -22,13 +22,15 @@ CC := gcc
 endif
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	-Wvla -Wformat=2 -Wundef -Wcast-qual -Wswitch-enum -Werror
-CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+# -flto: the hot paths cross folders, and folders are archives. Fat objects, so that tools which do
+# not know about it can still read them.
+CFLAGS_release := -O2 -g -flto -ffat-lto-objects -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 CFLAGS_tiny := -O1 -g -DSTEER_TINY
 CFLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
-LDFLAGS_release := -Wl,-z,relro,-z,now
+LDFLAGS_release := -O2 -g -flto=auto -Wl,-z,relro,-z,now
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_tiny :=
@@ -39,9 +41,13 @@ endif
 ifeq ($(BUILD),fuzz)
 CC := clang
 endif
+# ar that understands what -flto leaves behind; the fat objects do without it.
+ifeq ($(CC),gcc)
+AR := gcc-ar
+endif
 
 pc = $(shell pkg-config --$(1) $(2) 2>/dev/null)
-PKGS := jansson libcrypto yaml-0.1 libmaxminddb ldns libuv libmicrohttpd libcurl
+PKGS := jansson libcrypto libssl yaml-0.1 libmaxminddb ldns libuv libmicrohttpd libcurl libnghttp2
 CFLAGS := -std=c11 -D_GNU_SOURCE -I. -pthread $(WARN) $(CFLAGS_$(BUILD)) $(EXTRA_CFLAGS) \
 	-DSTEER_VERSION='"$(VERSION)"'
 ifeq ($(filter clean help install-deps,$(MAKECMDGOALS)),)
@@ -55,9 +61,11 @@ LIBS_load = $(call once,LIBS_load,$(call pc,libs,yaml-0.1 libmaxminddb ldns))
 LIBS_store = $(call once,LIBS_store,$(call pc,libs,libcurl))
 LIBS_runtime = $(call once,LIBS_runtime,$(call pc,libs,libuv libmicrohttpd))
 LIBS_ldns = $(call once,LIBS_ldns,$(call pc,libs,ldns))
+LIBS_tls = $(call once,LIBS_tls,$(call pc,libs,libssl libcrypto))
+LIBS_http = $(call once,LIBS_http,$(call pc,libs,libnghttp2))
 
 # ---- sources, lowest layer first -------------------------------------------------------------
-BASE_SRC := $(addprefix steering/base/,addr.c buf.c cidr.c clock.c diag.c digest.c err.c file.c \
+BASE_SRC := $(addprefix steering/base/,addr.c arena.c buf.c cidr.c clock.c diag.c digest.c err.c file.c \
 	hash.c json.c log.c mem.c rng.c str.c suggest.c ulid.c)
 MODEL_SRC := $(addprefix steering/model/,area.c break_glass.c change.c decide.c document.c \
 	explain.c geo.c geo_builder.c geo_class.c geo_compile.c geo_table.c intern.c location.c \
@@ -75,13 +83,18 @@ CTL_SRC := $(addprefix steering/ctl/,args.c cmd_change.c cmd_check.c cmd_complet
 	cmd_explain_config.c cmd_help.c cmd_history.c cmd_status.c cmd_store.c cmd_wait.c command.c \
 	converge.c findings.c http.c actor.c sites.c table.c text.c waiting.c)
 WIRE_SRC := $(addprefix dns/wire/,name.c query.c)
-ZONE_SRC := $(addprefix dns/zone/,arena.c lexer.c name_table.c rdata_ldns.c rdata_loc.c rdata_rare.c \
+ZONE_SRC := $(addprefix dns/zone/,lexer.c name_table.c rdata_ldns.c rdata_loc.c rdata_rare.c \
 	rdata_text.c svcb.c type_name.c zone_bind.c zone_builder.c zone_check.c zone_load.c \
 	zone_name.c zone_parser.c zone_report.c zone_set.c)
 ANSWER_SRC := $(addprefix dns/answer/,answer.c builtin.c lookup.c opt.c reply.c steered.c view.c \
 	view_encode.c)
 SERVER_SRC := $(addprefix dns/server/,dataset.c exposition.c frames.c options.c reload.c routes.c \
 	server.c serving.c site_counts.c sockets.c status.c tally.c tcp.c tcp_clients.c udp.c)
+
+TLS_SRC := $(addprefix pop/tls/,)
+HTTP_SRC := $(addprefix pop/http/,)
+ROUTE_SRC := $(addprefix pop/route/,)
+POP_SRC := $(addprefix pop/server/,)
 
 # ---- archives: one per folder, so that an upward call fails to link --------------------------
 objs = $(patsubst %.c,$(B)/%.o,$(patsubst %.S,$(B)/%.o,$(1)))
@@ -95,6 +108,10 @@ $(B)/wire.a: $(call objs,$(WIRE_SRC))
 $(B)/zone.a: $(call objs,$(ZONE_SRC))
 $(B)/answer.a: $(call objs,$(ANSWER_SRC))
 $(B)/server.a: $(call objs,$(SERVER_SRC))
+$(B)/tls.a: $(call objs,$(TLS_SRC))
+$(B)/http.a: $(call objs,$(HTTP_SRC))
+$(B)/route.a: $(call objs,$(ROUTE_SRC))
+$(B)/pop.a: $(call objs,$(POP_SRC))
 
 # A layer and all below it, in link order.
 STACK_base := $(B)/base.a
@@ -107,6 +124,10 @@ STACK_wire := $(B)/wire.a $(STACK_base)
 STACK_zone := $(B)/zone.a $(STACK_wire)
 STACK_answer := $(B)/answer.a $(B)/zone.a $(B)/wire.a $(STACK_model)
 STACK_server := $(B)/server.a $(B)/answer.a $(B)/zone.a $(B)/wire.a $(B)/load.a $(STACK_runtime)
+STACK_tls := $(B)/tls.a $(STACK_base)
+STACK_http := $(B)/http.a $(STACK_base)
+STACK_route := $(B)/route.a $(B)/http.a $(STACK_model)
+STACK_pop := $(B)/pop.a $(B)/route.a $(B)/http.a $(B)/tls.a $(B)/load.a $(STACK_runtime)
 LINK_base = $(LIBS_base)
 LINK_model = $(LIBS_base)
 LINK_load = $(LIBS_load) $(LIBS_base)
@@ -117,8 +138,12 @@ LINK_wire = $(LIBS_ldns) $(LIBS_base)
 LINK_zone = $(LIBS_ldns) $(LIBS_base)
 LINK_answer = $(LIBS_ldns) $(LIBS_base)
 LINK_server = $(LIBS_load) $(LINK_runtime)
+LINK_tls = $(LIBS_tls) $(LIBS_base)
+LINK_http = $(LIBS_http) $(LIBS_base)
+LINK_route = $(LINK_http)
+LINK_pop = $(LIBS_http) $(LIBS_tls) $(LIBS_load) $(LINK_runtime)
 
-PROGRAMS := $(B)/steer $(B)/steer-dns
+PROGRAMS := $(B)/steer $(B)/steer-dns $(B)/steer-pop
 .PHONY: all
 all: $(PROGRAMS) ## the programs, in build/release or build/BUILD; the default
 
@@ -126,6 +151,8 @@ $(B)/steer: $(B)/steering/ctl/main.o $(STACK_ctl)
 	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_ctl)
 $(B)/steer-dns: $(B)/dns/main.o $(STACK_server)
 	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_server)
+$(B)/steer-pop: $(B)/pop/main.o $(STACK_pop)
+	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_pop)
 
 # ---- unit tests: tests/unit mirrors the tree; each links its layer and those below ------------
 TESTS_base := $(addprefix tests/unit/steering/base/,addr_test.c buf_test.c cidr_test.c clock_test.c \
@@ -151,6 +178,10 @@ TESTS_answer := $(addprefix tests/unit/dns/answer/,ecs_test.c edns_test.c steere
 	view_test.c zones_test.c)
 TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c site_counts_test.c \
 	sockets_test.c tally_test.c tcp_clients_test.c)
+TESTS_tls := $(addprefix tests/unit/pop/tls/,)
+TESTS_http := $(addprefix tests/unit/pop/http/,)
+TESTS_route := $(addprefix tests/unit/pop/route/,)
+TESTS_pop := $(addprefix tests/unit/pop/server/,)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
 FUZZ_base :=
 FUZZ_model := $(addprefix tests/fuzz/,break_glass_fuzz.c document_fuzz.c)
@@ -158,15 +189,21 @@ FUZZ_load := $(addprefix tests/fuzz/,mmdb_fuzz.c topology_fuzz.c)
 FUZZ_wire := $(addprefix tests/fuzz/,query_fuzz.c)
 FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
 FUZZ_answer := $(addprefix tests/fuzz/,answer_fuzz.c)
+FUZZ_tls := $(addprefix tests/fuzz/,)
+FUZZ_http := $(addprefix tests/fuzz/,)
+FUZZ_route := $(addprefix tests/fuzz/,)
 
 # Small programs that callgrind is run on: make build/release/tests/bench/answer_bench
 BENCH_base := $(addprefix tests/bench/,udp_echo.c)
 BENCH_model := $(addprefix tests/bench/,geo_lookup_bench.c)
 BENCH_zone := $(addprefix tests/bench/,zone_load_bench.c)
 BENCH_answer := $(addprefix tests/bench/,answer_bench.c)
+BENCH_tls := $(addprefix tests/bench/,)
+BENCH_pop := $(addprefix tests/bench/,)
 
-TEST_LAYERS := base model load store runtime ctl wire zone answer server
-FUZZ_LAYERS := base model load wire zone answer
+TEST_LAYERS := base model load store runtime ctl wire zone answer server tls http route pop
+FUZZ_LAYERS := base model load wire zone answer tls http route
+BENCH_LAYERS := base model zone answer tls pop
 UNIT_BINS :=
 FUZZ_BINS :=
 # In the fuzz flavour libFuzzer brings main(); in the others a runner over the corpus does.
@@ -187,7 +224,7 @@ $$(patsubst %.c,$(B)/%,$$(BENCH_$(1))): $(B)/%: $(B)/%.o $$(STACK_$(1))
 endef
 $(foreach layer,$(TEST_LAYERS),$(eval $(call test_layer,$(layer))))
 $(foreach layer,$(FUZZ_LAYERS),$(eval $(call fuzz_layer,$(layer))))
-$(foreach layer,base model zone answer,$(eval $(call bench_layer,$(layer))))
+$(foreach layer,$(BENCH_LAYERS),$(eval $(call bench_layer,$(layer))))
 
 # ---- rules -----------------------------------------------------------------------------------
 ifeq ($(V),1)
@@ -233,7 +270,8 @@ test: | $(filter lint,$(MAKECMDGOALS)) ## lint, then every suite in every flavou
 	$(Q)tools/run-tests $(TEST_STEPS)
 # ThreadSanitizer has something to find only where threads are: the tests of the other folders
 # would spend minutes of its slowness on one thread.
-THREADED := steering/base steering/model/snapshot steering/store steering/runtime dns/server
+THREADED := steering/base steering/model/snapshot steering/store steering/runtime dns/server \
+	pop/server
 UNIT_RUN_tsan := $(filter $(THREADED:%=$(B)/tests/unit/%%),$(UNIT_BINS))
 UNIT_RUN = $(or $(UNIT_RUN_$(BUILD)),$(UNIT_BINS))
 unit-bins: $(UNIT_RUN)
@@ -268,10 +306,11 @@ demo: ## two servers on loopback: resolve, evacuate, restore
 
 # ---- lint ------------------------------------------------------------------------------------
 # One stamp for each file that passed, so that a second run looks at what changed only.
-SOURCES := $(filter %.c,$(foreach layer,BASE MODEL LOAD STORE RUNTIME CTL WIRE ZONE ANSWER SERVER, \
-	$($(layer)_SRC))) steering/ctl/main.c dns/main.c tests/fuzz/corpus_main.c \
+SOURCES := $(filter %.c,$(foreach layer,BASE MODEL LOAD STORE RUNTIME CTL WIRE ZONE ANSWER SERVER TLS \
+	HTTP ROUTE POP, \
+	$($(layer)_SRC))) steering/ctl/main.c dns/main.c pop/main.c tests/fuzz/corpus_main.c \
 	$(foreach layer,$(TEST_LAYERS),$(TESTS_$(layer))) $(foreach layer,$(FUZZ_LAYERS),$(FUZZ_$(layer))) \
-	$(foreach layer,base model zone answer,$(BENCH_$(layer)))
+	$(foreach layer,$(BENCH_LAYERS),$(BENCH_$(layer)))
 LINT_FILES := $(filter %.c,$(SOURCES)) $(shell find steering config dns pop tests -name '*.h' 2>/dev/null)
 .PHONY: lint lint-files lint-tree check-layers format
 lint: ## format, clang-tidy, cppcheck, gcc -fanalyzer, sizes, layers, scripts, manuals
@@ -288,7 +327,7 @@ format: ## clang-format in place
 -include $(shell find build/lint -name '*.d' 2>/dev/null)
 
 # ---- install ---------------------------------------------------------------------------------
-MAN_PAGES := $(wildcard steering/ctl/steer.1 steering/store/steer-store.5 dns/steer-dns.8 config/load/steer.yaml.5)
+MAN_PAGES := $(wildcard steering/ctl/steer.1 steering/store/steer-store.5 dns/steer-dns.8 pop/steer-pop.8 config/load/steer.yaml.5)
 COMPLETION := $(wildcard steering/ctl/steer.bash)
 EXAMPLES := $(wildcard config/examples/*)
 GEO_LICENCE := $(wildcard config/geo/LICENSE config/geo/README.md)

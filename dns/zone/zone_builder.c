@@ -37,7 +37,7 @@ struct zone_builder *zone_builder_new(struct zone_set *set, struct zone *zone,
     builder->zone = zone;
     builder->report = report;
     builder->apex_label_count = name_labels(zone->origin, offsets);
-    arena_init(&builder->rdata);
+    arena_init(&builder->rdata, ZONE_ARENA_CHUNK_BYTES);
     name_table_init(&builder->table);
     add_node(builder, &(struct build_node){
                           .name = zone->origin,

@@ -12,7 +12,7 @@ struct zone_set *zone_set_new(size_t zone_count)
 {
     struct zone_set *set = mem_calloc(1, sizeof(*set));
     atomic_init(&set->refs, 1);
-    arena_init(&set->arena);
+    arena_init(&set->arena, ZONE_ARENA_CHUNK_BYTES);
     name_table_init(&set->table);
     set->zones = mem_calloc(zone_count, sizeof(set->zones[0]));
     set->zone_count = zone_count;

@@ -4,13 +4,14 @@
 
 #include <stdatomic.h>
 
-#include "dns/zone/arena.h"
 #include "dns/zone/name_table.h"
 #include "dns/zone/zone_set.h"
+#include "steering/base/arena.h"
 #include "steering/base/limits.h"
 
 /* Nodes live in chunks, so that they never move while more are added. */
 enum { NODE_CHUNK_BITS = LIMIT(12, 1), NODE_CHUNK = 1 << NODE_CHUNK_BITS };
+enum { ZONE_ARENA_CHUNK_BYTES = LIMIT(256 * 1024, 64) };
 
 struct zone_set {
     atomic_uint refs;

@@ -32,6 +32,14 @@ static inline bool site_id_eq(struct site_id a, struct site_id b)
 
 enum site_kind { SITE_REGION, SITE_POP };
 
+/* One instance of a region's front door on the backbone. */
+struct site_gateway {
+    struct addr addr;
+    uint16_t port;
+};
+
+enum { SITE_GATEWAY_MAX = 64 };
+
 struct site {
     char *name; /* unique across regions and PoPs */
     enum site_kind kind;
@@ -41,6 +49,10 @@ struct site {
     struct addr *addresses;
     size_t address_count;
     char *cname; /* absolute lower-case name with final dot, or NULL */
+    struct site_gateway *gateways; /* of a region; PoPs have none */
+    size_t gateway_count;
+    char *identity; /* DNS name in the certificates of its nodes on the backbone; never NULL:
+                       NAME.region.steer or NAME.pop.steer when the file says nothing */
 };
 
 /* "region" or "pop". */

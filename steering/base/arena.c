@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dns/zone/arena.h"
+#include "steering/base/arena.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "steering/base/limits.h"
 #include "steering/base/mem.h"
 
-enum { CHUNK_BYTES = LIMIT(256 * 1024, 64), ALIGNMENT = 8 };
+enum { ALIGNMENT = 8 };
 
 struct arena_chunk {
     struct arena_chunk *next;
     uint8_t bytes[];
 };
 
-void arena_init(struct arena *arena)
+void arena_init(struct arena *arena, size_t chunk_bytes)
 {
-    *arena = (struct arena){ .chunks = NULL };
+    *arena = (struct arena){ .chunk_bytes = chunk_bytes };
 }
 
 void arena_fini(struct arena *arena)
@@ -25,7 +25,7 @@ void arena_fini(struct arena *arena)
         free(arena->chunks);
         arena->chunks = next;
     }
-    arena_init(arena);
+    arena_init(arena, arena->chunk_bytes);
 }
 
 static struct arena_chunk *add_chunk(struct arena *arena, size_t room)
@@ -46,11 +46,11 @@ uint8_t *arena_bytes(struct arena *arena, size_t size)
         return piece;
     }
     /* A large piece gets its own chunk: the open one may still have room for small ones. */
-    if (size > CHUNK_BYTES / 4)
+    if (size > arena->chunk_bytes / 4)
         return add_chunk(arena, size)->bytes;
-    struct arena_chunk *chunk = add_chunk(arena, CHUNK_BYTES);
+    struct arena_chunk *chunk = add_chunk(arena, arena->chunk_bytes);
     arena->at = chunk->bytes + size;
-    arena->end = chunk->bytes + CHUNK_BYTES;
+    arena->end = chunk->bytes + arena->chunk_bytes;
     return chunk->bytes;
 }
 
@@ -60,4 +60,13 @@ void *arena_alloc(struct arena *arena, size_t size)
     if (arena->at != NULL && gap <= (size_t)(arena->end - arena->at))
         arena->at += gap;
     return arena_bytes(arena, size);
+}
+
+struct str arena_str(struct arena *arena, struct str text)
+{
+    if (text.len == 0)
+        return (struct str){ .ptr = "", .len = 0 };
+    char *copy = (char *)arena_bytes(arena, text.len);
+    memcpy(copy, text.ptr, text.len);
+    return (struct str){ .ptr = copy, .len = text.len };
 }

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of one request's attempts: may it be tried again after this failure, where, and if not,
+ * what does the client get? By proof first, then by method; zero duplicated POSTs, ever.
+ *
+ * Shape:     attempts_init(candidates)
+ *            loop: attempts_next -> ATTEMPT target | GIVE_UP status
+ *                  ... the attempt runs ...
+ *                  attempts_failed / attempts_refused / attempts_answered
+ *
+ *            Candidates are regions (or the local origin pool). Another instance of the same region
+ *            is tried before the next region, at most INSTANCE_TRIES in a region; an instance is
+ *            never tried twice. With `is_last_word` (this hop is the one nearest to the failure, or
+ *            the last that can do something) refusals are tried elsewhere, too; a hop that was
+ *            reached over the backbone passes them back instead.
+ * Threads:   owner only; pure.
+ * Source:    RFC 9110 section 9.2.2, RFC 9113 section 8.7, RFC 8470
+ */
+#pragma once
+
+#include "pop/http/head.h"
+#include "pop/http/pipe.h"
+#include "pop/route/retry_budget.h"
+#include "steering/model/topology.h"
+
+enum { ATTEMPT_TARGET_MAX = CANDIDATE_MAX + 1, ATTEMPTS_MAX = 16, INSTANCE_TRIES = 3 };
+
+struct attempt_target {
+    bool is_origin; /* our own region's origins */
+    struct site_id region;
+};
+
+/* Why an attempt did not bring a response that counts; stable words for log and metrics. */
+#define ATTEMPT_CAUSE_LIST(X)                                                                      \
+    X(NONE, "none")                                                                                \
+    X(NO_PEER, "no_peer") /* upstream_lack */                                                      \
+    X(CONNECT, "connect")                                                                          \
+    X(FULL, "full")                                                                                \
+    X(ACQUIRE_TIMEOUT, "acquire_timeout")                                                          \
+    X(REFUSED, "refused")             /* REFUSED_STREAM, above GOAWAY */                           \
+    X(NOT_PROCESSED, "not_processed") /* steer-not-processed of our own gateway */                 \
+    X(RESET, "reset")                                                                              \
+    X(CLOSED, "connection_closed")                                                                 \
+    X(PING_TIMEOUT, "ping_timeout")                                                                \
+    X(TRY_TIMEOUT, "try_timeout")                                                                  \
+    X(PROTOCOL, "protocol_error")                                                                  \
+    X(STATUS, "status") /* 502, 503, 504 of an origin */                                           \
+    X(STATUS_421, "misdirected")
+
+enum attempt_cause {
+#define X(name, text) ATTEMPT_##name,
+    ATTEMPT_CAUSE_LIST(X)
+#undef X
+};
+const char *attempt_cause_name(enum attempt_cause cause);
+
+/* Does this cause alone prove that the peer did nothing? */
+bool attempt_cause_is_proof(enum attempt_cause cause);
+
+enum retry_denial {
+    RETRY_ALLOWED,
+    RETRY_DENIED_BUDGET,
+    RETRY_DENIED_METHOD,
+    RETRY_DENIED_BODY, /* no longer replayable */
+    RETRY_DENIED_DEADLINE,
+    RETRY_DENIED_STARTED, /* the client has seen a response head */
+    RETRY_DENIED_COUNT,   /* attempts used up */
+    RETRY_DENIED_NOWHERE, /* no candidate is left */
+    RETRY_DENIED_HOP,     /* somebody else nearer to the client decides */
+    RETRY_DENIED_POISON,  /* two connections died under it: perhaps because of it */
+};
+const char *retry_denial_name(enum retry_denial denial);
+
+struct attempts_settings {
+    const struct attempt_target *targets; /* in order; copied */
+    size_t target_count;
+    bool is_idempotent;
+    bool retries_status;
+    bool is_over_backbone; /* the request came from a PoP or gateway */
+    uint32_t max;          /* in all, over all hops */
+    uint32_t used;         /* by hops before us (steer-attempt) */
+    uint64_t deadline_ms;  /* monotonic */
+    uint64_t min_try_ms;   /* no retry when less is left */
+};
+
+/* What was tried, for log and decisions. */
+struct attempt_record {
+    struct attempt_target target;
+    uint32_t peer; /* UINT32_MAX: none was found */
+    enum attempt_cause cause;
+    bool is_proof;   /* the peer did certainly nothing with it */
+    uint16_t status; /* 0: none */
+    uint64_t started_ms, took_us;
+};
+
+struct attempts {
+    struct attempts_settings settings;
+    struct attempt_target targets[ATTEMPT_TARGET_MAX];
+    size_t at;          /* present target */
+    unsigned instances; /* tried in it */
+    struct attempt_record records[ATTEMPTS_MAX];
+    size_t count;    /* of records */
+    unsigned deaths; /* connections that died with it in flight, without proof */
+    bool is_started; /* a response head went to the client */
+    bool is_over;
+};
+
+void attempts_init(struct attempts *attempts, const struct attempts_settings *settings);
+
+/* What the caller knows when it asks. */
+struct attempts_facts {
+    uint64_t now_ms;
+    bool can_replay;              /* pipe_can_rewind of the request's body */
+    struct retry_budget *budgets; /* by site number; charged when a retry is allowed */
+};
+
+struct attempt_step {
+    bool is_attempt; /* else give up */
+    struct attempt_target target;
+    enum retry_denial denial; /* why not, when giving up */
+    uint16_t status;          /* for the client: 502, 503, 504 or 508 */
+    enum attempt_cause cause; /* of the last failure */
+};
+/* The first attempt, or the one after the last recorded failure. */
+struct attempt_step attempts_next(struct attempts *attempts, const struct attempts_facts *facts);
+
+/* Records how the present attempt went. A failure with ATTEMPT_NONE is a response that counts. */
+void attempts_record(struct attempts *attempts, const struct attempt_record *record);
+/* Would a response of this status be tried again rather than passed on? */
+bool attempts_wants_retry_of(const struct attempts *attempts, uint16_t status,
+                             const struct attempts_facts *facts);
+/* Peers that were tried in the present target; returns how many. */
+size_t attempts_tried(const struct attempts *attempts, uint32_t *out_peers, size_t max);
+/* From the outcome of a stream to the cause. */
+enum attempt_cause attempt_cause_of(enum http_error error, bool is_unprocessed);

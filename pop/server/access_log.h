@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One JSON line per request, through a bounded ring to a thread that writes: a worker never waits
+ * for a disk. A line that finds the ring full is dropped and counted.
+ *
+ * Shape:     worker -> [ring of bytes, one writer, one reader] -> writer thread -> file
+ * Threads:   access_log_line by its worker; the rest by the main thread.
+ */
+#pragma once
+
+#include "steering/base/buf.h"
+#include "steering/base/diag.h"
+#include "steering/base/limits.h"
+
+enum { ACCESS_LOG_RING_BYTES = LIMIT(1 << 20, 4096), ACCESS_LOG_LINE_MAX = LIMIT(16384, 2048) };
+
+struct access_log;        /* one worker's ring */
+struct access_log_writer; /* the thread and its file */
+
+/* `path`: a file (appended to), or "-". One ring per worker. */
+MUST_USE enum err access_log_open(const char *path, size_t worker_count, struct diag *diag,
+                                  struct access_log_writer **out_writer);
+struct access_log *access_log_ring(struct access_log_writer *writer, size_t worker);
+/* Opens the file anew (after a rotation); the old one is kept when that fails. */
+MUST_USE enum err access_log_reopen(struct access_log_writer *writer, struct diag *diag);
+/* Writes what is in the rings, then ends the thread. Accepts NULL. */
+void access_log_close(struct access_log_writer *writer);
+
+/* False: dropped. `line` without the final newline. */
+bool access_log_line(struct access_log *log, struct str line);
