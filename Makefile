@@ -92,7 +92,7 @@ SERVER_SRC := $(addprefix dns/server/,dataset.c exposition.c frames.c options.c 
 	server.c serving.c site_counts.c sockets.c status.c tally.c tcp.c tcp_clients.c udp.c)
 
 TLS_SRC := $(addprefix pop/tls/,)
-HTTP_SRC := $(addprefix pop/http/,)
+HTTP_SRC := $(addprefix pop/http/,head.c pipe.c session.c)
 ROUTE_SRC := $(addprefix pop/route/,)
 POP_SRC := $(addprefix pop/server/,)
 
@@ -179,7 +179,7 @@ TESTS_answer := $(addprefix tests/unit/dns/answer/,ecs_test.c edns_test.c steere
 TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c site_counts_test.c \
 	sockets_test.c tally_test.c tcp_clients_test.c)
 TESTS_tls := $(addprefix tests/unit/pop/tls/,)
-TESTS_http := $(addprefix tests/unit/pop/http/,)
+TESTS_http := $(addprefix tests/unit/pop/http/,head_test.c pipe_test.c)
 TESTS_route := $(addprefix tests/unit/pop/route/,)
 TESTS_pop := $(addprefix tests/unit/pop/server/,)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
