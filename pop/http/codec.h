@@ -209,8 +209,9 @@ struct http_client_ops {
     uint32_t (*room)(const struct http_session *session);
     /* Does the peer take extended CONNECT (RFC 8441)? HTTP/1.1: always true. */
     bool (*takes_websocket)(const struct http_session *session);
-    /* Not wanted any more: RST_STREAM(CANCEL), or HTTP/1.1: the connection is over. on_closed
-     * follows, later. */
+    /* Not wanted any more: RST_STREAM(CANCEL), or HTTP/1.1: the connection is over. Detaches from
+     * the request's body before it returns (the next attempt reads it at once, or it goes), and
+     * never touches it again; on_closed follows, later. */
     void (*cancel)(struct http_client_stream *stream, enum http_error error);
     void (*release)(struct http_client_stream *stream);
 };
