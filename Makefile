@@ -72,7 +72,7 @@ MODEL_SRC := $(addprefix steering/model/,area.c break_glass.c change.c decide.c 
 	prefix_trie.c site.c snapshot.c succession.c topology.c)
 LOAD_SRC := $(addprefix config/load/,cidr_file.c domain.c geo_embedded.S load_detect.c mmdb.c \
 	mmdb_data.c mmdb_file.c mmdb_record.c node.c node_raw.c places.c places_data.c schema.c \
-	schema_value.c topology_area.c topology_lint.c topology_load.c topology_map.c \
+	schema_value.c topology_area.c topology_backbone.c topology_lint.c topology_load.c topology_map.c \
 	topology_network.c topology_place.c topology_raw.c world_load.c yaml_tree.c)
 STORE_SRC := $(addprefix steering/store/,apply.c dir.c dir_cas.c dir_copy.c dir_log.c dir_presence.c \
 	dir_swap.c last_good.c presence.c store.c)
