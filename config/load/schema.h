@@ -21,9 +21,11 @@ enum schema_kind {
     SCHEMA_U32,         /* a whole number in min..max [uint32_t] */
     SCHEMA_SECONDS,     /* a duration of whole seconds in min..max [uint32_t] */
     SCHEMA_DURATION,    /* a duration in min..max milliseconds [uint64_t] */
+    SCHEMA_BYTES,       /* a size in min..max bytes: 4096, 64KiB, 1MiB or 1GiB [uint64_t] */
     SCHEMA_COORDINATES, /* [latitude, longitude] [struct schema_coordinates] */
     SCHEMA_ADDRESSES,   /* min..max different addresses [struct schema_addresses] */
     SCHEMA_LISTEN,      /* min..max ADDRESS:PORT [struct schema_listens] */
+    SCHEMA_PEERS,       /* the same, of others: one can connect to them [struct schema_listens] */
     SCHEMA_CIDRS,       /* min..max prefixes [struct schema_cidrs] */
     SCHEMA_ASNS,        /* min..max AS numbers, 64500 or AS64500 [struct schema_numbers] */
     SCHEMA_TEXTS,       /* a text or a list of min..max texts [struct schema_texts] */

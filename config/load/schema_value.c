@@ -61,6 +61,20 @@ static void append_milliseconds(uint64_t ms, struct buf *out)
         buf_append_format(out, "%" PRIu64 "ms", ms);
 }
 
+/* The sizes that can be written, largest first. */
+static const struct {
+    const char *unit;
+    unsigned shift;
+} byte_units[] = { { "GiB", 30 }, { "MiB", 20 }, { "KiB", 10 }, { "", 0 } };
+
+static void append_bytes(uint64_t bytes, struct buf *out)
+{
+    size_t i = 0;
+    while (byte_units[i].shift > 0 && (bytes == 0 || bytes % (1ull << byte_units[i].shift) != 0))
+        i++;
+    buf_append_format(out, "%" PRIu64 "%s", bytes >> byte_units[i].shift, byte_units[i].unit);
+}
+
 static const char *const expectations[] = {
     [SCHEMA_STRING] = "a text",
     [SCHEMA_NAME] = "a name of letters, digits, '-', '_' and '.'",
@@ -68,9 +82,11 @@ static const char *const expectations[] = {
     [SCHEMA_U32] = "a whole number",
     [SCHEMA_SECONDS] = "a duration in seconds such as 60, 90s or 5m",
     [SCHEMA_DURATION] = "a duration such as 250ms, 30s or 5m",
+    [SCHEMA_BYTES] = "a size such as 4096, 64KiB or 1MiB",
     [SCHEMA_COORDINATES] = "[latitude, longitude] in degrees such as [38.95, -77.45]",
     [SCHEMA_ADDRESSES] = "a list of IP addresses",
     [SCHEMA_LISTEN] = "a list of ADDRESS:PORT such as \"127.0.0.1:53\" or \"[::1]:53\"",
+    [SCHEMA_PEERS] = "a list of ADDRESS:PORT such as \"192.0.2.1:8443\" or \"[2001:db8::1]:8443\"",
     [SCHEMA_CIDRS] = "a list of prefixes such as 192.0.2.0/24",
     [SCHEMA_ASNS] = "a list of AS numbers such as 64500",
     [SCHEMA_TEXTS] = "a text or a list of texts",
@@ -91,12 +107,14 @@ void schema_expected(const struct schema_key *key, struct buf *out)
         buf_append_format(out, " from %" PRIu64 " to %" PRIu64, key->min, key->max);
     if (key->kind == SCHEMA_SECONDS)
         buf_append_format(out, ", from %" PRIu64 " to %" PRIu64, key->min, key->max);
-    if (key->kind != SCHEMA_DURATION)
+    if (key->kind != SCHEMA_DURATION && key->kind != SCHEMA_BYTES)
         return;
+    void (*append)(uint64_t value, struct buf * out) =
+        key->kind == SCHEMA_BYTES ? append_bytes : append_milliseconds;
     buf_append_text(out, ", from ");
-    append_milliseconds(key->min, out);
+    append(key->min, out);
     buf_append_text(out, " to ");
-    append_milliseconds(key->max, out);
+    append(key->max, out);
 }
 
 bool schema_value_mismatch(const struct schema_key *key, const struct yaml_tree_node *node,
@@ -198,6 +216,27 @@ static bool parse_duration(const struct schema_key *key, const struct yaml_tree_
     return true;
 }
 
+static bool parse_bytes(const struct schema_key *key, const struct yaml_tree_node *node,
+                        struct diag *diag, void *field)
+{
+    uint64_t *out = field;
+    uint64_t count = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(byte_units); i++) {
+        struct str unit = str_from(byte_units[i].unit);
+        struct str digits = { node->text.ptr, node->text.len - unit.len };
+        if (!str_ends_with(node->text, unit))
+            continue;
+        if (!str_parse_u64(digits, UINT64_MAX >> byte_units[i].shift, &count))
+            break;
+        count <<= byte_units[i].shift;
+        if (count < key->min || count > key->max)
+            break;
+        *out = count;
+        return true;
+    }
+    return schema_value_mismatch(key, node, diag);
+}
+
 static bool parse_word(const struct schema_key *key, const struct yaml_tree_node *node,
                        struct diag *diag, void *field)
 {
@@ -259,17 +298,23 @@ static bool fail_item(const struct yaml_tree_node *node, struct diag *diag, cons
     return false;
 }
 
+/* Neither 0.0.0.0 or ::, nor multicast. */
+static bool is_reachable(const struct addr *addr)
+{
+    static const struct addr any[2] = { { .family = ADDR_V4 }, { .family = ADDR_V6 } };
+    bool is_multicast =
+        addr->family == ADDR_V4 ? (addr->bytes[0] & 0xf0) == 0xe0 : addr->bytes[0] == 0xff;
+    return !is_multicast && !addr_eq(addr, &any[addr->family]);
+}
+
 static bool parse_address(const struct schema_key *key, const struct yaml_tree_node *node,
                           struct diag *diag, void *out)
 {
-    static const struct addr any[2] = { { .family = ADDR_V4 }, { .family = ADDR_V6 } };
     struct addr *addr = out;
     (void)key;
     if (node->kind != YAML_TREE_SCALAR || !addr_parse(node->text, addr))
         return fail_item(node, diag, "an IP address such as 192.0.2.1 or \"2001:db8::1\"");
-    bool is_multicast =
-        addr->family == ADDR_V4 ? (addr->bytes[0] & 0xf0) == 0xe0 : addr->bytes[0] == 0xff;
-    if (is_multicast || addr_eq(addr, &any[addr->family]))
+    if (!is_reachable(addr))
         return fail_item(node, diag, "an address that clients can connect to");
     return true;
 }
@@ -280,6 +325,19 @@ static bool parse_listen(const struct schema_key *key, const struct yaml_tree_no
     (void)key;
     if (node->kind != YAML_TREE_SCALAR || !schema_parse_listen(node->text, out))
         return fail_item(node, diag, "ADDRESS:PORT such as \"127.0.0.1:53\" or \"[::1]:53\"");
+    return true;
+}
+
+static bool parse_peer(const struct schema_key *key, const struct yaml_tree_node *node,
+                       struct diag *diag, void *out)
+{
+    struct schema_listen *peer = out;
+    (void)key;
+    if (node->kind != YAML_TREE_SCALAR || !schema_parse_listen(node->text, peer))
+        return fail_item(node, diag,
+                         "ADDRESS:PORT such as \"192.0.2.1:8443\" or \"[2001:db8::1]:8443\"");
+    if (!is_reachable(&peer->addr) || peer->port == 0)
+        return fail_item(node, diag, "an address and port that can be connected to");
     return true;
 }
 
@@ -385,9 +443,10 @@ static bool parse_addresses(const struct schema_key *key, const struct yaml_tree
 static bool parse_listens(const struct schema_key *key, const struct yaml_tree_node *node,
                           struct diag *diag, void *field)
 {
+    item_fn parse = key->kind == SCHEMA_PEERS ? parse_peer : parse_listen;
     struct schema_listens *listens = field;
     bool is_fine = false;
-    PARSE_ITEMS(key, node, diag, parse_listen, listens);
+    PARSE_ITEMS(key, node, diag, parse, listens);
     return is_fine;
 }
 
@@ -463,9 +522,11 @@ static const struct kind {
     [SCHEMA_U32] = { parse_u32, NULL },
     [SCHEMA_SECONDS] = { parse_seconds, NULL },
     [SCHEMA_DURATION] = { parse_duration, NULL },
+    [SCHEMA_BYTES] = { parse_bytes, NULL },
     [SCHEMA_COORDINATES] = { parse_coordinates, NULL },
     [SCHEMA_ADDRESSES] = { parse_addresses, free_addresses },
     [SCHEMA_LISTEN] = { parse_listens, free_listens },
+    [SCHEMA_PEERS] = { parse_listens, free_listens },
     [SCHEMA_CIDRS] = { parse_cidrs, free_cidrs },
     [SCHEMA_ASNS] = { parse_asns, free_numbers },
     [SCHEMA_TEXTS] = { parse_texts, free_texts },

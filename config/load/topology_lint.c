@@ -126,13 +126,6 @@ static void lint_rules(struct loader *loader)
 
 /* ---- sites of a map ------------------------------------------------------------------------ */
 
-static const struct raw_site *raw_of(const struct loader *loader, size_t site)
-{
-    size_t regions = loader->topology->region_count;
-    return site < regions ? raw_site_at(&loader->raw->regions, site)
-                          : raw_site_at(&loader->raw->pops, site - regions);
-}
-
 static void collect(const struct site_id *sites, size_t count, bool *used)
 {
     for (size_t i = 0; i < count; i++)
@@ -166,7 +159,7 @@ static void lint_family(struct loader *loader, const struct map *map, const bool
         if (!used[i] || is_reported[i] || is_cname_only(site) || site_has_family(site, family))
             continue;
         is_reported[i] = true;
-        const struct schema_mark mark = raw_of(loader, i)->head.mark;
+        const struct schema_mark mark = loader_raw_site(loader, i)->head.mark;
         diag_warning(loader->diag, mark.line, mark.column,
                      "%s '%s' has no IPv%d address; other sites of map '%s' have one",
                      site->kind == SITE_POP ? "PoP" : "region", site->name,
@@ -216,8 +209,20 @@ static void lint_capacity(struct loader *loader, size_t first, size_t end, const
         stated += topology->sites[i].capacity > 0;
     for (size_t i = first; stated > 0 && i < end; i++)
         if (topology->sites[i].capacity == 0)
-            warn_head(loader, &raw_of(loader, i)->head, what,
+            warn_head(loader, &loader_raw_site(loader, i)->head, what,
                       "states no capacity, others of its kind do");
+}
+
+static void lint_gateways(struct loader *loader)
+{
+    const struct topology *topology = loader->topology;
+    size_t with = 0;
+    for (size_t i = 0; i < topology->region_count; i++)
+        with += topology->sites[i].gateway_count > 0;
+    for (size_t i = 0; with > 0 && i < topology->region_count; i++)
+        if (topology->sites[i].gateway_count == 0)
+            warn_head(loader, &loader_raw_site(loader, i)->head, "region",
+                      "has no gateways, other regions do: PoPs cannot reach it");
 }
 
 /* ---- sizes of answers ----------------------------------------------------------------------- */
@@ -287,5 +292,6 @@ void topology_lint(struct loader *loader)
     lint_sites(loader);
     lint_capacity(loader, 0, topology->region_count, "region");
     lint_capacity(loader, topology->region_count, topology->site_count, "PoP");
+    lint_gateways(loader);
     lint_answer_sizes(loader);
 }

@@ -53,6 +53,13 @@ long loader_find_raw_area(const struct loader *loader, struct str name)
     return -1;
 }
 
+const struct raw_site *loader_raw_site(const struct loader *loader, size_t site)
+{
+    size_t regions = loader->topology->region_count;
+    return site < regions ? raw_site_at(&loader->raw->regions, site)
+                          : raw_site_at(&loader->raw->pops, site - regions);
+}
+
 static char *copy_text(const char *text)
 {
     return text != NULL ? mem_strdup(text) : NULL;
@@ -72,11 +79,23 @@ static void check_not_reserved(struct loader *loader, const struct schema_head *
 
 /* ---- sites --------------------------------------------------------------------------------- */
 
+static void build_cname(struct loader *loader, const struct raw_site *raw, struct site *site)
+{
+    char cname[DOMAIN_TEXT_MAX];
+    if (raw->cname == NULL)
+        return;
+    const char *problem = domain_parse(str_from(raw->cname), cname);
+    struct schema_mark mark = schema_mark_of(&raw->head, "cname");
+    if (problem == NULL)
+        site->cname = mem_strdup(cname);
+    else
+        diag_error(loader->diag, mark.line, mark.column, "the cname '%s' %s", raw->cname, problem);
+}
+
 static void build_site(struct loader *loader, const struct raw_site *raw, enum site_kind kind)
 {
     struct topology *topology = loader->topology;
     struct site *site = &topology->sites[topology->site_count];
-    char cname[DOMAIN_TEXT_MAX];
     check_not_reserved(loader, &raw->head);
     if (!site_is_none(topology_find_site(topology, raw->head.name)))
         diag_error(loader->diag, raw->head.mark.line, raw->head.mark.column,
@@ -93,14 +112,7 @@ static void build_site(struct loader *loader, const struct raw_site *raw, enum s
         .address_count = raw->addresses.count,
     };
     topology->site_count++;
-    if (raw->cname == NULL)
-        return;
-    const char *problem = domain_parse(str_from(raw->cname), cname);
-    struct schema_mark mark = schema_mark_of(&raw->head, "cname");
-    if (problem == NULL)
-        site->cname = mem_strdup(cname);
-    else
-        diag_error(loader->diag, mark.line, mark.column, "the cname '%s' %s", raw->cname, problem);
+    build_cname(loader, raw, site);
 }
 
 static void build_sites(struct loader *loader)
@@ -119,6 +131,7 @@ static void build_sites(struct loader *loader)
     topology->region_count = topology->site_count;
     for (size_t i = 0; count > 0 && i < raw->pops.count; i++)
         build_site(loader, raw_site_at(&raw->pops, i), SITE_POP);
+    loader_build_backbone(loader);
 }
 
 /* ---- names --------------------------------------------------------------------------------- */

@@ -34,6 +34,13 @@ struct site_id loader_find_site(struct loader *loader, const struct schema_text 
 long loader_find_network(const struct loader *loader, struct str name);
 long loader_find_raw_area(const struct loader *loader, struct str name);
 
+/* The site as it was written. */
+const struct raw_site *loader_raw_site(const struct loader *loader, size_t site);
+
+/* topology_backbone.c: identities and gateways of the sites. */
+
+void loader_build_backbone(struct loader *loader);
+
 /* topology_network.c */
 
 void loader_build_networks(struct loader *loader);

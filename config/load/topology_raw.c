@@ -13,7 +13,7 @@ enum { ADDRESS_MAX = 32, LIST_MAX = 2000, NETWORK_ASN_MAX = 100000 };
 #define AT(type, member) .offset = offsetof(struct type, member)
 #define CHILD(schema) .child = &(schema)
 
-#define SITE_KEYS(place)                                                                           \
+#define SITE_KEYS(place, identity_doc)                                                             \
     {                                                                                              \
         .name = "at",                                                                              \
         .kind = SCHEMA_COORDINATES,                                                                \
@@ -46,13 +46,29 @@ enum { ADDRESS_MAX = 32, LIST_MAX = 2000, NETWORK_ASN_MAX = 100000 };
             .max = UINT32_MAX,                                                                     \
             .doc = "Requests per second that the " place " can serve.",                            \
         },                                                                                         \
+        {                                                                                          \
+            .name = "group",                                                                       \
+            .kind = SCHEMA_NAME,                                                                   \
+            AT(raw_site, group),                                                                   \
+            .doc = "Sites of one group are shown together.",                                       \
+        },                                                                                         \
     {                                                                                              \
-        .name = "group", .kind = SCHEMA_NAME, AT(raw_site, group),                                 \
-        .doc = "Sites of one group are shown together.",                                           \
+        .name = "identity", .kind = SCHEMA_STRING, AT(raw_site, identity), .min = 1, .max = 254,   \
+        .fallback_doc = identity_doc,                                                              \
+        .doc = "DNS name in the backbone certificates of the " place "'s nodes.",                  \
     }
 
-static const struct schema_key region_keys[] = { SITE_KEYS("region") };
-static const struct schema_key pop_keys[] = { SITE_KEYS("PoP") };
+static const struct schema_key region_keys[] = {
+    SITE_KEYS("region", "NAME.region.steer"),
+    { .name = "gateways",
+      .kind = SCHEMA_PEERS,
+      AT(raw_site, gateways),
+      .min = 1,
+      .max = SITE_GATEWAY_MAX,
+      .doc = "Where the region's gateways (steer-pop) listen on the backbone. Without, no PoP "
+             "reaches the region." },
+};
+static const struct schema_key pop_keys[] = { SITE_KEYS("PoP", "NAME.pop.steer") };
 static const struct schema region_schema = { .what = "region",
                                              .keys = region_keys,
                                              .key_count = ARRAY_SIZE(region_keys),

@@ -16,6 +16,8 @@ struct raw_site {
     struct schema_addresses addresses;
     char *cname;
     char *group;
+    struct schema_listens gateways; /* regions only */
+    char *identity;
 };
 
 struct raw_network {

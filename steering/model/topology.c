@@ -18,6 +18,8 @@ static void free_sites(struct topology *topology)
         free(site->group);
         free(site->addresses);
         free(site->cname);
+        free(site->gateways);
+        free(site->identity);
     }
     free(topology->sites);
 }
