@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures: real steer-dns processes on loopback, port 0, one store per test; always reaped."""
+"""Fixtures: real processes on loopback, free ports, one store per test; always reaped."""
+
+import pathlib
+import sys
 
 import pytest
 
-from fleet import Fleet
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+
+from fleet import BUILD, ROOT, Fleet  # noqa: E402
+from loopback import PopFleet  # noqa: E402
+
+SMALL_CITY = ROOT / "tests/data/small-city.mmdb"
 
 
 @pytest.fixture
@@ -26,3 +34,42 @@ def shared_server(tmp_path_factory):
     one = Fleet(tmp_path_factory.mktemp("fleet"))
     yield one.start()
     one.stop()
+
+
+def run_pop_fleet(folder, **settings):
+    """A generator for fixtures: a running fleet, which must end well."""
+    one = PopFleet(folder, BUILD, **{"city": SMALL_CITY, "pops": ("gru1",), **settings})
+    try:
+        yield one.start()
+    finally:
+        problems = one.stop()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture(scope="module")
+def pop_fleet(tmp_path_factory):
+    """One PoP, three regions with two gateways and two origins each: for a whole file of tests that
+    leave it as it was."""
+    yield from run_pop_fleet(tmp_path_factory.mktemp("pop"))
+
+
+@pytest.fixture
+def own_pop_fleet(tmp_path_factory):
+    """The same for one test that breaks things."""
+    yield from run_pop_fleet(tmp_path_factory.mktemp("pop"))
+
+
+@pytest.fixture
+def pop_fleet_of(tmp_path_factory):
+    """A function that starts a fleet with settings of its own."""
+    running = []
+
+    def start(**settings):
+        generator = run_pop_fleet(tmp_path_factory.mktemp("pop"), **settings)
+        running.append(generator)
+        return next(generator)
+
+    yield start
+    for generator in running:
+        for _ in generator:
+            pass
