@@ -19,6 +19,7 @@
 #include "pop/server/tally.h"
 #include "pop/server/traffic.h"
 #include "pop/tls/tls.h"
+#include "steering/base/rng.h"
 #include "steering/model/snapshot.h"
 #include "steering/runtime/publisher.h"
 
