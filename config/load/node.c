@@ -2,66 +2,13 @@
 #include "config/load/node.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "config/load/domain.h"
 #include "config/load/node_raw_priv.h"
 #include "steering/base/file.h"
 #include "steering/base/mem.h"
-
-static char *take_text(char **text)
-{
-    char *taken = *text;
-    *text = NULL; /* moved to the caller */
-    return taken;
-}
-
-/* NULL stays NULL. */
-static char *resolve_path(const char *file, const char *path)
-{
-    return path != NULL ? file_beside(file, path) : NULL;
-}
-
-static uint32_t usable_cpus(void)
-{
-    cpu_set_t set;
-    int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-    return count > NODE_WORKER_MAX ? NODE_WORKER_MAX : (uint32_t)count;
-}
-
-static char *host_name(void)
-{
-    char host[SCHEMA_NAME_MAX + 1] = "";
-    if (gethostname(host, sizeof(host) - 1) != 0 || !schema_is_name(str_from(host)))
-        return mem_strdup("localhost");
-    return mem_strdup(host);
-}
-
-static bool is_loopback(const struct addr *addr)
-{
-    static const struct addr v6 = { .family = ADDR_V6, .bytes = { [15] = 1 } };
-    return addr->family == ADDR_V4 ? addr->bytes[0] == 127 : addr_eq(addr, &v6);
-}
-
-enum { SOCKET_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path) - 1 };
-
-/* The admin interface changes what is served and asks for no password. */
-static void check_admin(const struct raw_admin *raw, const char *socket, struct diag *diag)
-{
-    struct schema_mark mark = schema_mark_of(&raw->head, "socket");
-    if (socket != NULL && strlen(socket) > SOCKET_PATH_MAX)
-        diag_error(diag, mark.line, mark.column,
-                   "the path of a socket has at most %d characters, '%s' has %zu", SOCKET_PATH_MAX,
-                   socket, strlen(socket));
-    mark = schema_mark_of(&raw->head, "listen");
-    if (raw->listen.count > 0 && !is_loopback(&raw->listen.items[0].addr))
-        diag_error(diag, mark.line, mark.column,
-                   "'listen' of 'admin' must be a loopback address such as \"127.0.0.1:9110\"");
-}
 
 static void check_listen(const struct raw_node *raw, const struct yaml_tree_node *root,
                          struct diag *diag)
@@ -92,7 +39,8 @@ static void build_zone(const struct raw_zone *raw, const char *path, struct node
         return;
     }
     node->zones[node->zone_count++] =
-        (struct node_zone){ .origin = mem_strdup(origin), .file = resolve_path(path, raw->file) };
+        (struct node_zone){ .origin = mem_strdup(origin),
+                            .file = node_common_path(path, raw->file) };
 }
 
 struct sorted_zone {
@@ -129,26 +77,15 @@ static void build_zones(const struct raw_node *raw, const char *path, struct nod
     free(sorted);
 }
 
-static void build_geo(struct raw_geo *raw, const char *path, struct geo_settings *geo)
-{
-    geo->max_radius_km = raw->max_radius_km;
-    geo->asn = resolve_path(path, raw->asn);
-    geo->city = mem_calloc(raw->city.count, sizeof(geo->city[0]));
-    for (size_t i = 0; i < raw->city.count; i++) {
-        const char *text = raw->city.items[i].text;
-        bool is_embedded = strcmp(text, GEO_EMBEDDED) == 0;
-        geo->city[geo->city_count++] = is_embedded ? mem_strdup(text) : resolve_path(path, text);
-    }
-}
-
 static void build_dns(struct raw_dns *raw, const struct node *node, struct node_dns *dns)
 {
     *dns = (struct node_dns){
         .listen = raw->listen,
-        .workers = raw->workers > 0 ? raw->workers : usable_cpus(),
-        .user = take_text(&raw->user),
-        .identity = raw->identity != NULL ? take_text(&raw->identity) : mem_strdup(node->name),
-        .version = take_text(&raw->version),
+        .workers = raw->workers > 0 ? raw->workers : node_common_cpus(NODE_WORKER_MAX),
+        .user = node_common_take(&raw->user),
+        .identity =
+            raw->identity != NULL ? node_common_take(&raw->identity) : mem_strdup(node->name),
+        .version = node_common_take(&raw->version),
         .edns_size = raw->edns_size,
         .has_chaos = raw->has_chaos,
         .has_debug_txt = raw->has_debug_txt,
@@ -170,17 +107,17 @@ static struct node *build_node(struct raw_node *raw, const char *path,
 {
     struct node *node = mem_calloc(1, sizeof(*node));
     check_listen(raw, root, diag);
-    node->topology = resolve_path(path, raw->topology);
-    node->store_directory = resolve_path(path, raw->store.directory);
-    node->state_directory = resolve_path(path, raw->state);
-    node->break_glass = resolve_path(path, raw->break_glass);
-    node->name = raw->name != NULL ? take_text(&raw->name) : host_name();
-    node->log = (enum log_level)raw->log;
-    node->admin.socket = resolve_path(path, raw->admin.socket);
-    check_admin(&raw->admin, node->admin.socket, diag);
+    node->topology = node_common_path(path, raw->common.topology);
+    node->store_directory = node_common_path(path, raw->common.store.directory);
+    node->state_directory = node_common_path(path, raw->common.state);
+    node->break_glass = node_common_path(path, raw->common.break_glass);
+    node->name = node_common_name(&raw->common);
+    node->log = (enum log_level)raw->common.log;
+    node->admin.socket = node_common_path(path, raw->admin.socket);
+    node_common_check_admin(&raw->admin, node->admin.socket, diag);
     node->admin.listen = raw->admin.listen;
     raw->admin.listen.items = NULL; /* moved to the node */
-    build_geo(&raw->geo, path, &node->geo);
+    node_common_geo(&raw->common.geo, path, &node->geo);
     build_dns(&raw->dns, node, &node->dns);
     build_zones(raw, path, node, diag);
     return node;
@@ -189,7 +126,7 @@ static struct node *build_node(struct raw_node *raw, const char *path,
 static enum err load_text(struct str text, const char *path, struct diag *diag,
                           struct node **out_node)
 {
-    struct raw_node raw = { .topology = NULL };
+    struct raw_node raw = { .common = { .topology = NULL } };
     struct yaml_tree *tree = NULL;
     uint32_t errors_before = diag->error_count;
     enum err err = yaml_tree_parse(text, diag, &tree);

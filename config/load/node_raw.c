@@ -8,10 +8,8 @@
 
 /* The `doc` texts are what `steer explain-config` and the manual page say. */
 
-enum { PATH_MAX_BYTES = 4095, ID_MAX_BYTES = 255 };
-
-#define AT(type, member) .offset = offsetof(struct type, member)
-#define PATH .kind = SCHEMA_STRING, .min = 1, .max = PATH_MAX_BYTES
+#define AT NODE_AT
+#define PATH NODE_PATH
 #define MINUTE_MS 60000u
 
 static const struct schema_key zone_keys[] = {
@@ -94,20 +92,20 @@ static const struct schema_key dns_keys[] = {
     { .name = "user",
       .kind = SCHEMA_STRING,
       AT(raw_dns, user),
-      .max = ID_MAX_BYTES,
+      .max = NODE_TEXT_MAX_BYTES,
       .fallback = "steer",
       .doc = "Whom the server becomes after binding when it was started as root; \"\" to stay "
              "root." },
     { .name = "identity",
       .kind = SCHEMA_STRING,
       AT(raw_dns, identity),
-      .max = ID_MAX_BYTES,
+      .max = NODE_TEXT_MAX_BYTES,
       .fallback_doc = "the node's name",
       .doc = "Answer to NSID (RFC 5001) and to id.server; \"\" for none." },
     { .name = "version",
       .kind = SCHEMA_STRING,
       AT(raw_dns, version),
-      .max = ID_MAX_BYTES,
+      .max = NODE_TEXT_MAX_BYTES,
       .fallback = "\"\"",
       .doc = "Answer to version.bind; \"\" refuses it." },
     { .name = "edns_size",
@@ -149,91 +147,15 @@ static const struct schema dns_schema = { .what = "'dns'",
                                           .key_count = ARRAY_SIZE(dns_keys),
                                           .size = sizeof(struct raw_dns) };
 
-static const struct schema_key admin_keys[] = {
-    { .name = "socket",
-      PATH,
-      AT(raw_admin, socket),
-      .fallback = "/run/steer/dns.sock",
-      .doc = "Unix socket of the admin interface." },
-    { .name = "listen",
-      .kind = SCHEMA_LISTEN,
-      AT(raw_admin, listen),
-      .max = 1,
-      .doc = "The same over TCP, on a loopback address." },
-};
+static const struct schema_key admin_keys[] = { NODE_ADMIN_KEYS("/run/steer/dns.sock") };
 static const struct schema admin_schema = { .what = "'admin'",
                                             .keys = admin_keys,
                                             .key_count = ARRAY_SIZE(admin_keys),
                                             .size = sizeof(struct raw_admin),
                                             .has_head = true };
 
-static const struct schema_key geo_keys[] = {
-    { .name = "city",
-      .kind = SCHEMA_TEXTS,
-      AT(raw_geo, city),
-      .min = 1,
-      .max = GEO_CITY_MAX,
-      .fallback = GEO_EMBEDDED,
-      .doc = "Geolocation databases, City or Country: 'embedded' for the built-in one, a MaxMind "
-             "DB file, or a list of them, of which later ones win." },
-    { .name = "asn", PATH, AT(raw_geo, asn), .doc = "MaxMind DB file with AS numbers." },
-    { .name = "max_radius_km",
-      .kind = SCHEMA_U32,
-      AT(raw_geo, max_radius_km),
-      .max = 20000,
-      .fallback = "500",
-      .doc = "Coordinates less exact than this are replaced by the middle of the subdivision or "
-             "country." },
-};
-static const struct schema geo_schema = { .what = "'geo'",
-                                          .keys = geo_keys,
-                                          .key_count = ARRAY_SIZE(geo_keys),
-                                          .size = sizeof(struct raw_geo) };
-
-static const struct schema_key store_keys[] = {
-    { .name = "directory",
-      PATH,
-      AT(raw_store, directory),
-      .fallback = "/var/lib/steer/store",
-      .doc = "Folder of the store." },
-};
-static const struct schema store_schema = { .what = "'store'",
-                                            .keys = store_keys,
-                                            .key_count = ARRAY_SIZE(store_keys),
-                                            .size = sizeof(struct raw_store) };
-
-static const char *const log_words[] = { "debug", "info", "warn", "error", NULL };
-
 static const struct schema_key node_keys[] = {
-    { .name = "topology",
-      PATH,
-      AT(raw_node, topology),
-      .is_required = true,
-      .doc = "The topology file. Paths are relative to this file." },
-    { .name = "store",
-      .kind = SCHEMA_MAPPING,
-      AT(raw_node, store),
-      .child = &store_schema,
-      .doc = "Where the steering document lives." },
-    { .name = "state",
-      PATH,
-      AT(raw_node, state),
-      .fallback = "/var/lib/steer/state",
-      .doc = "Folder for the last-known-good document of this node." },
-    { .name = "break_glass",
-      PATH,
-      AT(raw_node, break_glass),
-      .doc = "File of orders that beat the document on this node alone." },
-    { .name = "node",
-      .kind = SCHEMA_NAME,
-      AT(raw_node, name),
-      .fallback_doc = "the host name",
-      .doc = "Name of this node in status and presence." },
-    { .name = "geo",
-      .kind = SCHEMA_MAPPING,
-      AT(raw_node, geo),
-      .child = &geo_schema,
-      .doc = "Where addresses are." },
+    NODE_COMMON_KEYS(raw_node),
     { .name = "zones",
       .kind = SCHEMA_LIST,
       AT(raw_node, zones),
@@ -252,12 +174,7 @@ static const struct schema_key node_keys[] = {
       AT(raw_node, admin),
       .child = &admin_schema,
       .doc = "Metrics, status and control." },
-    { .name = "log",
-      .kind = SCHEMA_WORD,
-      AT(raw_node, log),
-      .words = log_words,
-      .fallback = "info",
-      .doc = "Least important message that is written." },
+    NODE_LOG_KEY(raw_node),
 };
 const struct schema node_schema = { .what = "the node file",
                                     .keys = node_keys,

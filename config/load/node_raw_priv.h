@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "config/load/schema.h"
+#include "config/load/node_common_priv.h"
 
 struct raw_zone {
     struct schema_head head;
@@ -24,27 +24,11 @@ struct raw_dns {
     struct schema_cidrs ecs_trusted;
     struct raw_tcp tcp;
 };
-struct raw_admin {
-    struct schema_head head;
-    char *socket;
-    struct schema_listens listen;
-};
-struct raw_geo {
-    struct schema_texts city;
-    char *asn;
-    uint32_t max_radius_km;
-};
-struct raw_store {
-    char *directory;
-};
 struct raw_node {
-    char *topology, *state, *break_glass, *name;
-    struct raw_store store;
-    struct raw_geo geo;
+    struct raw_common common;
     struct schema_items zones; /* struct raw_zone */
     struct raw_dns dns;
     struct raw_admin admin;
-    unsigned log;
 };
 
 extern const struct schema node_schema; /* of struct raw_node */

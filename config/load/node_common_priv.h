@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the node files of steer-dns and steer-pop have in common: rows of their tables, and how
+ * these become settings.
+ *
+ * Threads:   owner only.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "config/load/schema.h"
+#include "config/load/world_load.h"
+
+enum { NODE_PATH_MAX_BYTES = 4095, NODE_TEXT_MAX_BYTES = 255 };
+
+struct raw_geo {
+    struct schema_texts city;
+    char *asn;
+    uint32_t max_radius_km;
+};
+struct raw_store {
+    char *directory;
+};
+struct raw_admin {
+    struct schema_head head;
+    char *socket;
+    struct schema_listens listen;
+};
+struct raw_common {
+    char *topology, *state, *break_glass, *name;
+    struct raw_store store;
+    struct raw_geo geo;
+    unsigned log;
+};
+
+extern const struct schema node_common_store_schema, node_common_geo_schema;
+extern const char *const node_common_log_words[];
+
+/* The `doc` texts are what `steer explain-config` and the manual pages say. */
+
+#define NODE_AT(type, member) .offset = offsetof(struct type, member)
+#define NODE_PATH .kind = SCHEMA_STRING, .min = 1, .max = NODE_PATH_MAX_BYTES
+
+/* Rows for a struct whose member `common` is a struct raw_common. */
+#define NODE_COMMON_KEYS(type)                                                                     \
+    { .name = "topology",                                                                          \
+      NODE_PATH,                                                                                   \
+      NODE_AT(type, common.topology),                                                              \
+      .is_required = true,                                                                         \
+      .doc = "The topology file. Paths are relative to this file." },                              \
+        { .name = "store",                                                                         \
+          .kind = SCHEMA_MAPPING,                                                                  \
+          NODE_AT(type, common.store),                                                             \
+          .child = &node_common_store_schema,                                                      \
+          .doc = "Where the steering document lives." },                                           \
+        { .name = "state",                                                                         \
+          NODE_PATH,                                                                               \
+          NODE_AT(type, common.state),                                                             \
+          .fallback = "/var/lib/steer/state",                                                      \
+          .doc = "Folder for the last-known-good document of this node." },                        \
+        { .name = "break_glass",                                                                   \
+          NODE_PATH,                                                                               \
+          NODE_AT(type, common.break_glass),                                                       \
+          .doc = "File of orders that beat the document on this node alone." },                    \
+        { .name = "node",                                                                          \
+          .kind = SCHEMA_NAME,                                                                     \
+          NODE_AT(type, common.name),                                                              \
+          .fallback_doc = "the host name",                                                         \
+          .doc = "Name of this node in status and presence." },                                    \
+    {                                                                                              \
+        .name = "geo", .kind = SCHEMA_MAPPING, NODE_AT(type, common.geo),                          \
+        .child = &node_common_geo_schema, .doc = "Where addresses are."                            \
+    }
+
+#define NODE_LOG_KEY(type)                                                                         \
+    {                                                                                              \
+        .name = "log", .kind = SCHEMA_WORD, NODE_AT(type, common.log),                             \
+        .words = node_common_log_words, .fallback = "info",                                        \
+        .doc = "Least important message that is written."                                          \
+    }
+
+/* Rows of a struct raw_admin. */
+#define NODE_ADMIN_KEYS(default_socket)                                                            \
+    { .name = "socket",                                                                            \
+      NODE_PATH,                                                                                   \
+      NODE_AT(raw_admin, socket),                                                                  \
+      .fallback = default_socket,                                                                  \
+      .doc = "Unix socket of the admin interface." },                                              \
+    {                                                                                              \
+        .name = "listen", .kind = SCHEMA_LISTEN, NODE_AT(raw_admin, listen), .max = 1,             \
+        .doc = "The same over TCP, on a loopback address."                                         \
+    }
+
+/* The text leaves the raw struct. */
+char *node_common_take(char **text);
+/* Beside the node file `file`; NULL stays NULL. */
+char *node_common_path(const char *file, const char *path);
+/* The name that was written, else the host's. */
+char *node_common_name(struct raw_common *raw);
+uint32_t node_common_cpus(uint32_t most);
+void node_common_geo(struct raw_geo *raw, const char *file, struct geo_settings *out_geo);
+/* The admin interface changes what is served and asks for no password: loopback only. */
+void node_common_check_admin(const struct raw_admin *raw, const char *socket, struct diag *diag);
