@@ -93,8 +93,7 @@ SERVER_SRC := $(addprefix dns/server/,dataset.c exposition.c frames.c options.c 
 
 TLS_SRC := $(addprefix pop/tls/,)
 HTTP_SRC := $(addprefix pop/http/,head.c pipe.c session.c)
-ROUTE_SRC := $(addprefix pop/route/,attempts.c choice.c connect_rate.c ejection.c floor_plan.c hop.c \
-	hop_fields.c hop_refusal.c hop_request.c hop_text.c liveness.c retry_budget.c route_table.c rtt.c)
+ROUTE_SRC := $(addprefix pop/route/,retry_budget.c route_table.c)
 POP_SRC := $(addprefix pop/server/,)
 
 # ---- archives: one per folder, so that an upward call fails to link --------------------------

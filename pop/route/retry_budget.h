@@ -17,8 +17,10 @@ struct retry_budget {
     uint64_t filled_at_ms;
 };
 
-/* Starts full: `min_per_s` and ten seconds of it is the ceiling. */
+/* Starts full: ten seconds of `min_per_s` are the ceiling. Both 0: never a retry. */
 struct retry_budget retry_budget_init(uint32_t percent, uint32_t min_per_s, uint64_t now_ms);
 void retry_budget_feed(struct retry_budget *budget); /* a first attempt */
 bool retry_budget_take(struct retry_budget *budget, uint64_t now_ms);
+/* Would take succeed? */
+bool retry_budget_has(struct retry_budget *budget, uint64_t now_ms);
 uint64_t retry_budget_tokens(const struct retry_budget *budget);
