@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reloads: routes, certificates, limits change without dropping a connection; errors change nothing."""
+
+import signal
+import ssl
+import subprocess
+
+from http_clients import H2, connect
+from loopback import ROOT, wait_for
+from pop_load import Load, judge
+
+POP = "gru1"
+
+
+def edit(fleet, name, old, new):
+    path = fleet.folder / f"{name}.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_routes_change_under_a_connection(own_pop_fleet):
+    fleet, node = own_pop_fleet, own_pop_fleet.nodes[POP]
+    client = H2(connect(node, fleet.client_context(("h2",))))
+    assert client.request("GET", "/private/x").status == 200
+    edit(fleet, POP, 'path: /, ', 'path: /public, ')
+    assert node.admin("/reload", "POST")[0] == 200
+    assert client.request("GET", "/private/x").status == 404
+    assert client.request("GET", "/public/x").status == 200
+    answer = client.request("GET", "/publicity")
+    assert answer.status == 404 and answer.get("proxy-status"), answer
+
+
+def test_sighup_reloads(own_pop_fleet):
+    fleet, node = own_pop_fleet, own_pop_fleet.nodes[POP]
+    edit(fleet, POP, 'path: /, ', 'path: /public, ')
+    node.signal(signal.SIGHUP)
+    client = H2(connect(node, fleet.client_context(("h2",))))
+    wait_for("the new routes", lambda: client.request("GET", "/").status == 404)
+
+
+def serial_of(fleet, node):
+    sock = connect(node, fleet.client_context())
+    serial = sock.getpeercert()["serialNumber"]
+    sock.close()
+    return serial
+
+
+def test_certificates_change_without_restart(own_pop_fleet):
+    fleet, node = own_pop_fleet, own_pop_fleet.nodes[POP]
+    old = H2(connect(node, fleet.client_context(("h2",))))
+    before = serial_of(fleet, node)
+    other = fleet.folder / "other"
+    subprocess.run([str(ROOT / "tools/make-certs"), str(other), "--backbone", "x.pop.steer", "--front",
+                    "www.example.com"], check=True, capture_output=True)
+    for name in ("front.pem", "front.key", "front-rsa.pem", "front-rsa.key"):
+        (fleet.certs / name).write_bytes((other / name).read_bytes())
+    assert node.admin("/reload", "POST")[0] == 200
+    context = ssl.create_default_context(cafile=str(other / "ca.pem"))
+    sock = connect(node, context)
+    assert sock.getpeercert()["serialNumber"] != before
+    assert old.request("GET", "/").status == 200  # the old connection lives
+
+
+def test_bad_files_change_nothing(own_pop_fleet):
+    fleet, node = own_pop_fleet, own_pop_fleet.nodes[POP]
+    before = serial_of(fleet, node)
+    config = (fleet.folder / f"{POP}.yaml").read_text()
+    key = (fleet.certs / "front.key").read_bytes()
+    breakages = [
+        (fleet.certs / "front.key", (fleet.certs / "ca.key").read_bytes(), "front.key"),
+        (fleet.certs / "front.key", b"garbage", "front.key"),
+        (fleet.folder / f"{POP}.yaml", config.replace("map: api", "map: apx").encode(), "apx"),
+        (fleet.folder / f"{POP}.yaml", (config + "nonsense: 1\n").encode(), "nonsense"),
+        (fleet.folder / f"{POP}.yaml", b"", f"{POP}.yaml"),
+    ]
+    for path, content, word in breakages:
+        path.write_bytes(content)
+        code, text = node.admin("/reload", "POST")
+        assert code == 422 and word in text, (code, text)
+        assert serial_of(fleet, node) == before
+        assert H2(connect(node, fleet.client_context(("h2",)))).request("GET", "/").status == 200
+        (fleet.certs / "front.key").write_bytes(key)
+        (fleet.folder / f"{POP}.yaml").write_text(config)
+    assert node.admin("/reload", "POST")[0] == 200
+
+
+def test_nothing_is_lost_by_reloads_under_load(own_pop_fleet):
+    fleet = own_pop_fleet
+    nodes = [fleet.nodes[POP], *fleet.gateways("us-east")]
+    with Load(fleet, [fleet.nodes[POP]], 4, post_share=0.5, seed=11) as load:
+        load.wait_for(10)
+        for _ in range(5):
+            for node in nodes:
+                assert node.admin("/reload", "POST")[0] == 200
+            load.wait_for(5)
+        assert sum(stream.reconnects for stream in load.streams) == 0
+    results = load.results()
+    assert not any(judge(fleet, results).values()), judge(fleet, results)
+    assert all(row[2] == 200 for row in results)
+
+
+def test_the_metrics_are_well_formed(own_pop_fleet):
+    for node in (own_pop_fleet.nodes[POP], own_pop_fleet.gateways("us-east")[0]):
+        text = node.admin("/metrics")[1]
+        heads = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
+        assert len(heads) == len(set(heads))
+        samples = [line for line in text.splitlines() if line and not line.startswith("#")]
+        assert len({line.rsplit(" ", 1)[0] for line in samples}) == len(samples)
+        assert "steer_pop_requests_waited_for_connect_total" in text
