@@ -61,6 +61,7 @@ struct upstream_lease {
     const char *peer_name; /* "us-east/192.0.2.1:8443", valid as long as the upstream */
     bool is_reused;        /* the connection carried a request before, or was warm */
     uint64_t started_ns;
+    struct upstream_conn *conn; /* of upstream alone; lives until upstream_done */
 };
 
 /* Why there is no lease; stable words. */
@@ -81,6 +82,7 @@ struct upstream_waiter {
     struct io_timer timer;
     uint64_t since_ns;
     struct upstream *upstream;
+    struct upstream_pool *pool; /* of upstream alone */
     void (*on_lease)(struct upstream_waiter *waiter, const struct upstream_lease *lease);
     void (*on_lack)(struct upstream_waiter *waiter, enum upstream_lack lack);
 };
@@ -101,6 +103,10 @@ struct upstream_result {
 /* Exactly once per lease, after the stream closed. */
 void upstream_done(struct upstream *upstream, const struct upstream_lease *lease,
                    const struct upstream_result *result);
+
+/* Did the lease's connection end because the peer did not answer PING? (the stream's own outcome
+ * says no more than HTTP_ERROR_CLOSED) Before upstream_done. */
+bool upstream_is_ping_dead(const struct upstream_lease *lease);
 
 /* For /status.json and /metrics: everything about the peers, as JSON; the worker's thread. */
 json_t *upstream_status(const struct upstream *upstream);
