@@ -71,7 +71,8 @@ MODEL_SRC := $(addprefix steering/model/,area.c break_glass.c change.c decide.c 
 	explain.c geo.c geo_builder.c geo_class.c geo_compile.c geo_table.c intern.c location.c \
 	prefix_trie.c site.c snapshot.c succession.c topology.c)
 LOAD_SRC := $(addprefix config/load/,cidr_file.c domain.c geo_embedded.S load_detect.c mmdb.c \
-	mmdb_data.c mmdb_file.c mmdb_record.c node.c node_common.c node_raw.c places.c places_data.c schema.c \
+	mmdb_data.c mmdb_file.c mmdb_record.c node.c node_common.c node_raw.c places.c places_data.c pop_node.c pop_node_check.c \
+	pop_node_raw.c pop_node_routes.c schema.c \
 	schema_value.c topology_area.c topology_backbone.c topology_lint.c topology_load.c topology_map.c \
 	topology_network.c topology_place.c topology_raw.c world_load.c yaml_tree.c)
 STORE_SRC := $(addprefix steering/store/,apply.c dir.c dir_cas.c dir_copy.c dir_log.c dir_presence.c \
@@ -93,7 +94,7 @@ SERVER_SRC := $(addprefix dns/server/,dataset.c exposition.c frames.c options.c 
 
 TLS_SRC := $(addprefix pop/tls/,)
 HTTP_SRC := $(addprefix pop/http/,head.c pipe.c session.c)
-ROUTE_SRC := $(addprefix pop/route/,retry_budget.c route_table.c)
+ROUTE_SRC := $(addprefix pop/route/,attempts.c retry_budget.c route_table.c)
 POP_SRC := $(addprefix pop/server/,)
 
 # ---- archives: one per folder, so that an upward call fails to link --------------------------

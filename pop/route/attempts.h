@@ -7,11 +7,35 @@
  *                  ... the attempt runs ...
  *                  attempts_failed / attempts_refused / attempts_answered
  *
- *            Candidates are regions (or the local origin pool). Another instance of the same region
- *            is tried before the next region, at most INSTANCE_TRIES in a region; an instance is
- *            never tried twice. With `is_last_word` (this hop is the one nearest to the failure, or
- *            the last that can do something) refusals are tried elsewhere, too; a hop that was
- *            reached over the backbone passes them back instead.
+ *            Candidates are regions (or the local origin pool), in order; in each at most
+ *            INSTANCE_TRIES instances, none of them twice. Where next, after
+ *
+ *              an instance's failure (connect, refused, reset, timeout, status)
+ *                    another instance of the same candidate; when that is not possible, the next
+ *              something that concerns the candidate as a whole: its gateway said "not processed",
+ *              or a connection died under the request (perhaps all of the region is dying: two
+ *              deaths are all a request gets)
+ *                    the next candidate; when there is none left, another instance
+ *              a lack (nothing to connect to)
+ *                    the next candidate; this one not again
+ *
+ *            Origins are an exception: one says nothing about the others of our own region.
+ *
+ *            A hop that was reached over the backbone stays in its candidate: whether another
+ *            region is tried is for the hop before it to say, which it leaves by passing the
+ *            failure back.
+ *
+ *            What a failure allows:
+ *
+ *              proof that nothing was done   any method, when the content can be sent once more
+ *              no proof                      idempotent methods only; a status of an origin only
+ *                                            where the route says so; not after two connections
+ *                                            died under the request: it may be the cause
+ *              response head sent on         nothing
+ *
+ *            The budget of the region that a retry goes to is charged when it is decided. What
+ *            never left us, and what a gateway refused as a whole, costs nothing: such a request
+ *            has been no load on anybody, and when a region is gone all of its traffic must move.
  * Threads:   owner only; pure.
  * Source:    RFC 9110 section 9.2.2, RFC 9113 section 8.7, RFC 8470
  */
@@ -25,8 +49,8 @@
 enum { ATTEMPT_TARGET_MAX = CANDIDATE_MAX + 1, ATTEMPTS_MAX = 16, INSTANCE_TRIES = 3 };
 
 struct attempt_target {
-    bool is_origin; /* our own region's origins */
-    struct site_id region;
+    bool is_origin;        /* our own region's origins */
+    struct site_id region; /* of origins: our own */
 };
 
 /* Why an attempt did not bring a response that counts; stable words for log and metrics. */
@@ -44,7 +68,8 @@ struct attempt_target {
     X(TRY_TIMEOUT, "try_timeout")                                                                  \
     X(PROTOCOL, "protocol_error")                                                                  \
     X(STATUS, "status") /* 502, 503, 504 of an origin */                                           \
-    X(STATUS_421, "misdirected")
+    X(STATUS_421, "misdirected")                                                                   \
+    X(GATEWAY, "gateway_failed") /* steer-failed: our own gateway lost it without proof */
 
 enum attempt_cause {
 #define X(name, text) ATTEMPT_##name,
@@ -76,9 +101,10 @@ struct attempts_settings {
     bool is_idempotent;
     bool retries_status;
     bool is_over_backbone; /* the request came from a PoP or gateway */
-    uint32_t max;          /* in all, over all hops */
-    uint32_t used;         /* by hops before us (steer-attempt) */
-    uint64_t deadline_ms;  /* monotonic */
+    bool is_loop;          /* candidates were left out, because they have been visited */
+    uint32_t max;          /* in all, over all hops; a hop's first is always allowed */
+    uint32_t used;         /* number of the attempt that brought it here (steer-attempt); 0: none */
+    uint64_t deadline_ms;  /* monotonic; 0: none */
     uint64_t min_try_ms;   /* no retry when less is left */
 };
 
@@ -95,13 +121,17 @@ struct attempt_record {
 struct attempts {
     struct attempts_settings settings;
     struct attempt_target targets[ATTEMPT_TARGET_MAX];
-    size_t at;          /* present target */
-    unsigned instances; /* tried in it */
+    size_t at; /* present target */
+    struct {
+        uint8_t tries;
+        bool is_exhausted; /* nothing more to find there */
+    } states[ATTEMPT_TARGET_MAX];
+    unsigned sent; /* attempts that had a peer: these count against `max` */
     struct attempt_record records[ATTEMPTS_MAX];
     size_t count;    /* of records */
     unsigned deaths; /* connections that died with it in flight, without proof */
-    bool is_started; /* a response head went to the client */
-    bool is_over;
+    bool is_started; /* set by the caller: a response head went to the client */
+    bool is_over;    /* a response that counts has come */
 };
 
 void attempts_init(struct attempts *attempts, const struct attempts_settings *settings);
@@ -110,25 +140,31 @@ void attempts_init(struct attempts *attempts, const struct attempts_settings *se
 struct attempts_facts {
     uint64_t now_ms;
     bool can_replay;              /* pipe_can_rewind of the request's body */
-    struct retry_budget *budgets; /* by site number; charged when a retry is allowed */
+    struct retry_budget *budgets; /* by site number: fed by a first attempt, charged when a retry
+                                     is allowed; NULL: no limit */
 };
 
 struct attempt_step {
     bool is_attempt; /* else give up */
     struct attempt_target target;
+    uint32_t number;          /* over all hops, from 1: for steer-attempt */
     enum retry_denial denial; /* why not, when giving up */
     uint16_t status;          /* for the client: 502, 503, 504 or 508 */
+    bool is_unprocessed;      /* proof, over all attempts, that nobody did anything with it */
     enum attempt_cause cause; /* of the last failure */
 };
 /* The first attempt, or the one after the last recorded failure. */
 struct attempt_step attempts_next(struct attempts *attempts, const struct attempts_facts *facts);
 
-/* Records how the present attempt went. A failure with ATTEMPT_NONE is a response that counts. */
+/* Records how the attempt went that the last step gave; `target` is filled in. A failure with
+ * ATTEMPT_NONE is a response that counts. */
 void attempts_record(struct attempts *attempts, const struct attempt_record *record);
-/* Would a response of this status be tried again rather than passed on? */
+/* Would a response of this status be tried again rather than passed on? (Ask before recording
+ * it; nothing is charged.) */
 bool attempts_wants_retry_of(const struct attempts *attempts, uint16_t status,
                              const struct attempts_facts *facts);
-/* Peers that were tried in the present target; returns how many. */
+/* Peers that were tried in the present target, for upstream_wish; returns how many. */
 size_t attempts_tried(const struct attempts *attempts, uint32_t *out_peers, size_t max);
-/* From the outcome of a stream to the cause. */
+/* From the outcome of a peer's stream to the cause. HTTP_ERROR_TIMEOUT is a connection that did
+ * not answer PING: streams have no clocks of their own. */
 enum attempt_cause attempt_cause_of(enum http_error error, bool is_unprocessed);
