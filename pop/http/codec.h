@@ -48,7 +48,8 @@ struct http_session_ops {
     void (*receive)(struct http_session *session, const uint8_t *bytes, size_t len);
     /* The peer's orderly end (FIN, close_notify): no byte will come. */
     void (*receive_end)(struct http_session *session);
-    /* Puts bytes for the peer into `out`; 0: nothing to say now. Never raises on_request. */
+    /* Puts bytes for the peer into `out`; 0: nothing to say now. May raise on_closed, and in
+     * HTTP/1.1 on_request, for a pipelined request that waited for the response before it. */
     size_t (*produce)(struct http_session *session, uint8_t *out, size_t capacity);
     /* Is there something to produce? */
     bool (*wants_write)(const struct http_session *session);
@@ -89,6 +90,8 @@ struct http_session {
     enum http_version version;
     bool is_draining;      /* takes no new streams */
     bool is_over;          /* close the connection when all is produced */
+    bool is_write_ended;   /* HTTP/1.1, a tunnel's half-close: when all is produced, end our
+                              direction (FIN) and go on reading */
     enum http_error error; /* why it is over; NONE: in good order */
     const char *reason;    /* a stable word for what the peer did wrong ("cl_te", "rapid_reset"),
                               or NULL */
