@@ -92,10 +92,12 @@ ANSWER_SRC := $(addprefix dns/answer/,answer.c builtin.c lookup.c opt.c reply.c 
 SERVER_SRC := $(addprefix dns/server/,dataset.c exposition.c frames.c options.c reload.c routes.c \
 	server.c serving.c site_counts.c sockets.c status.c tally.c tcp.c tcp_clients.c udp.c)
 
-TLS_SRC := $(addprefix pop/tls/,)
+TLS_SRC := $(addprefix pop/tls/,ticket_keys.c tls_bio.c tls_context.c tls_engine.c tls_names.c \
+	tls_output.c tls_pem.c tls_sessions.c tls_tickets.c)
 HTTP_SRC := $(addprefix pop/http/,head.c pipe.c session.c)
 ROUTE_SRC := $(addprefix pop/route/,attempts.c retry_budget.c route_table.c)
-POP_SRC := $(addprefix pop/server/,)
+POP_SRC := $(addprefix pop/server/,access_log.c mailbox.c regions.c settings.c tally.c traffic.c \
+	worker_thread.c)
 
 # ---- archives: one per folder, so that an upward call fails to link --------------------------
 objs = $(patsubst %.c,$(B)/%.o,$(patsubst %.S,$(B)/%.o,$(1)))

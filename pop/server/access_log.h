@@ -22,6 +22,11 @@ MUST_USE enum err access_log_open(const char *path, size_t worker_count, struct 
 struct access_log *access_log_ring(struct access_log_writer *writer, size_t worker);
 /* Opens the file anew (after a rotation); the old one is kept when that fails. */
 MUST_USE enum err access_log_reopen(struct access_log_writer *writer, struct diag *diag);
+/* The same in two steps, so that a reload can look first: -1 after errors. `path` as above. */
+MUST_USE enum err access_log_open_file(const char *path, struct diag *diag, int *out_fd);
+void access_log_use_file(struct access_log_writer *writer, int fd); /* takes it over */
+/* Lines that were lost because the file did not take them (a full disk). */
+uint64_t access_log_lost(const struct access_log_writer *writer);
 /* Writes what is in the rings, then ends the thread. Accepts NULL. */
 void access_log_close(struct access_log_writer *writer);
 

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stddef.h>
+
 #include "steering/runtime/counter.h"
 #include "steering/runtime/histogram.h"
 
@@ -89,21 +91,32 @@ enum tally_id {
         TALLY_COUNT
 };
 
+/* Durations.
+ *    id             name without "steer_pop_"   help */
+#define TALLY_HISTOGRAM_LIST(X)                                                                    \
+    X(REQUEST_NS, "request_seconds", "From a request's head to the end of its response.")          \
+    X(TTFB_NS, "time_to_first_byte_seconds", "From a request's head to its response's head.")      \
+    X(ADDED_NS, "added_seconds", "Of that, what was not spent waiting for a peer.")                \
+    X(HANDSHAKE_NS, "tls_handshake_seconds", "TLS handshakes of clients.")                         \
+    X(CONNECT_NS, "connect_seconds", "Connecting to peers, TLS and SETTINGS included.")            \
+    X(PEER_RTT_NS, "peer_rtt_seconds", "Round trips to peers, by PING.")                           \
+    X(LOOP_LAG_NS, "loop_lag_seconds", "How late the workers' loops fire their timers.")
+
 enum tally_histogram_id {
-    TALLY_REQUEST_NS,   /* head complete -> response produced */
-    TALLY_TTFB_NS,      /* head complete -> response head to the client */
-    TALLY_ADDED_NS,     /* of that, not spent waiting for a peer */
-    TALLY_HANDSHAKE_NS, /* client TLS */
-    TALLY_CONNECT_NS,   /* to peers, TLS and SETTINGS included */
-    TALLY_PEER_RTT_NS,  /* PING */
-    TALLY_LOOP_LAG_NS,  /* how late the loop's timers fire */
-    TALLY_HISTOGRAM_COUNT
+#define X(id, name, help) TALLY_##id,
+    TALLY_HISTOGRAM_LIST(X)
+#undef X
+        TALLY_HISTOGRAM_COUNT
 };
 
+/* On cache lines of its own. */
 struct tally {
-    struct counter counts[TALLY_COUNT];
+    _Alignas(64) struct counter counts[TALLY_COUNT];
     struct histogram histograms[TALLY_HISTOGRAM_COUNT];
 };
+
+/* Zeroed; one for each worker. Free with free(). */
+struct tally *tally_new(size_t count);
 
 static inline void tally_add(struct tally *tally, enum tally_id id)
 {

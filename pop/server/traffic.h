@@ -8,6 +8,7 @@
 #pragma once
 
 #include "steering/base/json.h"
+#include "steering/base/limits.h"
 #include "steering/model/snapshot.h"
 
 enum { TRAFFIC_CELLS_MAX = LIMIT(65536, 4) };
@@ -24,8 +25,9 @@ struct traffic_event {
     bool is_stray, is_fallback;
     uint64_t bytes_in, bytes_out; /* content */
 };
-void traffic_count(struct traffic *traffic, const struct world *world,
-                   const struct traffic_event *event);
+/* The ids of `event` are those of `world`. */
+void traffic_count(struct traffic *traffic, struct world *world, const struct traffic_event *event);
 /* {"v":1,"maps":{"api":{"cells":[{"cell":…,"rule":…,"sites":{"us-east":{"requests":…,…}}}]}},
- *  "strays":[{"from":…,"to":…,"requests":…}],"fallbacks":[…]} over all workers. */
+ *  "strays":[{"from":…,"to":…,"requests":…}],"fallbacks":[…]} over all workers, since the start;
+ * "cell" is a name that outlives reloads: RULE/SITE,SITE. Owned by the caller. */
 json_t *traffic_value(struct traffic *const *workers, size_t count);
