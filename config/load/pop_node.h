@@ -10,7 +10,17 @@
 #include "config/load/world_load.h"
 #include "steering/base/log.h"
 
+enum {
+    POP_LISTEN_MAX = 64,
+    POP_CERTIFICATE_MAX = 1000,
+    POP_ORIGIN_MAX = 1000,
+    POP_ORIGIN_SERVER_MAX = 256,
+    POP_ROUTE_MAX = 10000,
+};
+
 enum pop_role { POP_ROLE_POP, POP_ROLE_GATEWAY };
+/* "pop" or "gateway": also what a node calls itself in the store. */
+const char *pop_role_name(enum pop_role role);
 
 /* What a listener speaks. */
 enum pop_listen_kind {
@@ -22,6 +32,7 @@ enum pop_listen_kind {
 
 struct pop_listen {
     struct schema_listen at;
+    struct schema_mark mark;
     enum pop_listen_kind kind;
     bool has_proxy_protocol; /* v1 or v2, from proxy_trusted; required there */
     uint16_t redirect_port;  /* of REDIRECT: 443 is not written */
@@ -91,7 +102,8 @@ struct pop_route {
     bool retries_status;  /* idempotent requests: 502, 503 and 504 of origins are tried again */
     bool has_websocket;
     uint64_t tunnel_idle_ms;
-    uint64_t body_max_bytes; /* of a request; 0: any */
+    uint64_t body_max_bytes;           /* of a request; 0: any */
+    struct schema_mark mark, map_mark; /* in the file, for messages */
 };
 
 struct pop_limits {
@@ -123,7 +135,8 @@ struct pop_node {
     char *path; /* of the file */
     enum pop_role role;
     char *site; /* the region or PoP of the topology that this node is in */
-    char *name; /* of the node */
+    struct schema_mark site_mark;
+    char *name;                                                       /* of the node */
     char *topology, *store_directory, *state_directory, *break_glass; /* as struct node's */
     struct geo_settings geo;
     uint32_t workers;
@@ -147,6 +160,9 @@ struct pop_node {
 
 /* Parses and validates; every problem is in `diag`. Files that it names are not opened. */
 MUST_USE enum err pop_node_load(const char *path, struct diag *diag, struct pop_node **out_node);
+/* The same from text; `path` names it in messages, and the files in it lie beside it. */
+MUST_USE enum err pop_node_load_text(struct str text, const char *path, struct diag *diag,
+                                     struct pop_node **out_node);
 /* What can only be checked with the topology: the site exists and has the role's kind, maps exist,
  * a map's rules lead to at least one region, gateways are there. */
 MUST_USE enum err pop_node_check(const struct pop_node *node, const struct topology *topology,
