@@ -65,7 +65,7 @@ LIBS_tls = $(call once,LIBS_tls,$(call pc,libs,libssl libcrypto))
 LIBS_http = $(call once,LIBS_http,$(call pc,libs,libnghttp2))
 
 # ---- sources, lowest layer first -------------------------------------------------------------
-BASE_SRC := $(addprefix steering/base/,addr.c arena.c buf.c cidr.c clock.c diag.c digest.c err.c file.c \
+BASE_SRC := $(addprefix steering/base/,addr.c arena.c base64.c buf.c cidr.c clock.c diag.c digest.c err.c file.c \
 	hash.c json.c log.c mem.c rng.c str.c suggest.c ulid.c)
 MODEL_SRC := $(addprefix steering/model/,area.c break_glass.c change.c decide.c document.c \
 	explain.c geo.c geo_builder.c geo_class.c geo_compile.c geo_table.c intern.c location.c \
@@ -78,8 +78,8 @@ LOAD_SRC := $(addprefix config/load/,cidr_file.c domain.c geo_embedded.S load_de
 STORE_SRC := $(addprefix steering/store/,apply.c dir.c dir_cas.c dir_copy.c dir_log.c dir_presence.c \
 	dir_swap.c last_good.c presence.c store.c)
 RUNTIME_SRC := $(addprefix steering/runtime/,admin.c admin_socket.c break_glass_file.c grace.c \
-	histogram.c last_good_saver.c metrics.c notify.c privileges.c publisher.c signals.c steering.c \
-	steering_metrics.c thread.c)
+	histogram.c last_good_saver.c metrics.c notify.c privileges.c publisher.c signals.c sockets.c \
+	steering.c steering_metrics.c thread.c)
 CTL_SRC := $(addprefix steering/ctl/,args.c cmd_change.c cmd_check.c cmd_complete.c cmd_explain.c \
 	cmd_explain_config.c cmd_help.c cmd_history.c cmd_status.c cmd_store.c cmd_wait.c command.c \
 	converge.c findings.c http.c actor.c sites.c table.c text.c waiting.c)
@@ -90,12 +90,13 @@ ZONE_SRC := $(addprefix dns/zone/,lexer.c name_table.c rdata_ldns.c rdata_loc.c 
 ANSWER_SRC := $(addprefix dns/answer/,answer.c builtin.c lookup.c opt.c reply.c steered.c view.c \
 	view_encode.c)
 SERVER_SRC := $(addprefix dns/server/,dataset.c exposition.c frames.c options.c reload.c routes.c \
-	server.c serving.c site_counts.c sockets.c status.c tally.c tcp.c tcp_clients.c udp.c)
+	server.c serving.c site_counts.c status.c tally.c tcp.c tcp_clients.c udp.c)
 
 TLS_SRC := $(addprefix pop/tls/,ticket_keys.c tls_bio.c tls_context.c tls_engine.c tls_names.c \
 	tls_output.c tls_pem.c tls_sessions.c tls_tickets.c)
 HTTP_SRC := $(addprefix pop/http/,head.c pipe.c session.c)
-ROUTE_SRC := $(addprefix pop/route/,attempts.c retry_budget.c route_table.c)
+ROUTE_SRC := $(addprefix pop/route/,attempts.c hop_make.c hop_read.c hop_refusal.c hop_text.c hop_trace.c \
+	retry_budget.c route_table.c)
 POP_SRC := $(addprefix pop/server/,access_log.c mailbox.c regions.c settings.c tally.c traffic.c \
 	worker_thread.c)
 
@@ -158,7 +159,7 @@ $(B)/steer-pop: $(B)/pop/main.o $(STACK_pop)
 	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_pop)
 
 # ---- unit tests: tests/unit mirrors the tree; each links its layer and those below ------------
-TESTS_base := $(addprefix tests/unit/steering/base/,addr_test.c buf_test.c cidr_test.c clock_test.c \
+TESTS_base := $(addprefix tests/unit/steering/base/,addr_test.c base64_test.c buf_test.c cidr_test.c clock_test.c \
 	diag_test.c digest_test.c err_test.c file_test.c hash_test.c json_test.c log_test.c mem_test.c \
 	rng_test.c str_test.c suggest_test.c ulid_test.c)
 TESTS_model := $(addprefix tests/unit/steering/model/,area_test.c break_glass_test.c \
@@ -171,7 +172,7 @@ TESTS_store := $(addprefix tests/unit/steering/store/,apply_test.c dir_crash_tes
 	last_good_test.c presence_test.c)
 TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c break_glass_file_test.c \
 	grace_test.c last_good_saver_test.c metrics_test.c notify_test.c privileges_test.c steering_test.c \
-	publisher_test.c)
+	publisher_test.c sockets_test.c)
 TESTS_ctl := $(addprefix tests/unit/steering/ctl/,args_test.c converge_test.c findings_test.c sites_test.c \
 	table_test.c text_test.c)
 TESTS_wire := $(addprefix tests/unit/dns/wire/,name_test.c query_test.c)
@@ -180,7 +181,7 @@ TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c name_table_test.c rd
 TESTS_answer := $(addprefix tests/unit/dns/answer/,ecs_test.c edns_test.c steered_test.c steps_test.c \
 	view_test.c zones_test.c)
 TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c site_counts_test.c \
-	sockets_test.c tally_test.c tcp_clients_test.c)
+	tally_test.c tcp_clients_test.c)
 TESTS_tls := $(addprefix tests/unit/pop/tls/,)
 TESTS_http := $(addprefix tests/unit/pop/http/,head_test.c pipe_test.c)
 TESTS_route := $(addprefix tests/unit/pop/route/,)

@@ -4,13 +4,17 @@
  * Shape:     our own fields travel over the backbone only; they are taken out of whatever clients
  *            and origins send:
  *
- *              steer-client         203.0.113.7        address of the client, as the first hop saw
- * it steer-visited        us-east,us-west    regions that have seen the request steer-attempt 2
- * attempts used so far, over all hops steer-deadline-ms    14850              what is left
- *              steer-map            api                whose order of regions applies
- *              steer-source         gru1               the site that sent it here
- *              steer-not-processed  evacuated          response: nobody did anything with it
- *              steer-load           37                 response: percent of capacity in use
+ *            steer-client         203.0.113.7      address of the client, as the first hop saw it
+ *            steer-visited        us-east,us-west  regions that have seen the request
+ *            steer-attempt        2                number of this attempt, over all hops
+ *            steer-deadline-ms    14850            what is left
+ *            steer-map            api              whose order of regions applies
+ *            steer-source         gru1             the site that sent it here
+ *            steer-not-processed  evacuated        response: nobody did anything with it
+ *            steer-failed         connection_terminated
+ *                                                  response: the gateway's own, not an origin's;
+ *                                                  somebody may have done something
+ *            steer-load           37               response: percent of capacity in use
  * Threads:   any (pure).
  * Source:    RFC 9110 section 7.6, RFC 7239, RFC 8586 (CDN-Loop), RFC 9209 (Proxy-Status),
  *            W3C Trace Context
@@ -21,7 +25,13 @@
 #include "pop/route/attempts.h"
 #include "steering/base/addr.h"
 
-enum { HOP_VISITED_MAX = 8, HOP_COUNT_MAX = 3, REQUEST_ID_MAX = 64, TRACEPARENT_LEN = 55 };
+enum {
+    HOP_VISITED_MAX = 8,
+    HOP_COUNT_MAX = 3,
+    HOP_FIELDS_MAX = 16, /* that one hop adds to a head */
+    REQUEST_ID_MAX = 64,
+    TRACEPARENT_LEN = 55,
+};
 
 /* What came with a request. */
 struct hop_in {
@@ -37,9 +47,10 @@ struct hop_in {
     struct str request_id;  /* empty: none that is usable */
     struct str traceparent; /* sound; empty: none */
     unsigned cdn_loops;     /* how often our own id stands in CDN-Loop */
+    bool is_last_recipient; /* OPTIONS or TRACE with Max-Forwards: 0: must not go on */
 };
-/* Reads them. Untrusted requests: everything but request id and traceparent stays empty, and
- * `client` is `peer`. Malformed values over the backbone count as absent. */
+/* Texts are borrowed from `request`. Untrusted requests: everything but request id and traceparent
+ * stays empty, and `client` is `peer`. Malformed values over the backbone count as absent. */
 void hop_read(const struct http_head *request, bool is_trusted, const struct addr *peer,
               struct str cdn_id, struct hop_in *out_in);
 bool hop_has_visited(const struct hop_in *in, struct str region);
@@ -57,25 +68,36 @@ struct hop_out {
     struct str map;
     uint32_t attempt; /* this one's number, from 1, over all hops */
     uint64_t deadline_ms_left;
-    struct str request_id;  /* of this request: never empty */
-    struct str traceparent; /* with our own span */
-    enum { HOP_FROM_H1, HOP_FROM_H2 } from;
+    struct str request_id;                  /* of this request: never empty */
+    struct str traceparent;                 /* with our own span */
+    enum { HOP_FROM_H1, HOP_FROM_H2 } from; /* how the message came */
+    uint32_t load_percent;                  /* of a response to the backbone: ours; 0: not said */
 };
 /* The head for the next hop: end-to-end fields of `request`, our own instead of what came. Builds
- * in `arena`; field texts are borrowed from `request`. At a PoP (untrusted client) Forwarded,
- * X-Forwarded-For, -Proto, -Host, -Port and X-Real-IP of the client are dropped and made anew;
- * behind it they are passed on with what this hop adds. */
-void hop_make_request(const struct http_head *request, const struct hop_out *out,
+ * in `arena`; field texts are borrowed from `request` and `out`. Where a request enters (untrusted)
+ * Forwarded, X-Forwarded-* and X-Real-IP of the client are dropped, also when spelled with "_",
+ * which origins may read as "-"; Forwarded, X-Forwarded-For, -Proto and -Host are made anew, and
+ * CDN-Loop gets our id. Behind it they are passed on, with the site that sent it in Forwarded.
+ * False: more than HEAD_FIELDS_MAX fields (431); the head must not be sent. */
+bool hop_make_request(const struct http_head *request, const struct hop_out *out,
                       struct arena *arena, struct http_head *out_head);
-/* The head for the client side: without our own fields (unless to_backbone), with Via. */
-void hop_make_response(const struct http_head *response, const struct hop_out *out,
+/* The head for the client side: without our own fields (what a gateway says is for this hop), with
+ * Via, and to the backbone steer-load. False as above (502). */
+bool hop_make_response(const struct http_head *response, const struct hop_out *out,
                        struct arena *arena, struct http_head *out_head);
+/* What a response says about itself: NOT_PROCESSED or GATEWAY, by our gateway (`is_from_backbone`),
+ * STATUS_421, or NONE. */
+enum attempt_cause hop_response_cause(const struct http_head *response, bool is_from_backbone);
+/* steer-load; UINT32_MAX: none. */
+uint32_t hop_response_load(const struct http_head *response, bool is_from_backbone);
 
 /* A response of our own, with Proxy-Status, cache-control: no-store, x-request-id and, over the
- * backbone, steer-not-processed when `is_unprocessed`. The short body text goes to `out_body`. */
+ * backbone, steer-not-processed when `is_unprocessed`, else steer-failed for 502, 503 and 504. The
+ * short body text goes to `out_body`. */
 struct hop_refusal {
     uint16_t status;
-    const char *error;   /* RFC 9209 section 2.3: "connection_timeout", "proxy_loop_detected" ... */
+    const char *error;   /* RFC 9209 section 2.3: "connection_timeout", "proxy_loop_detected" ...;
+                            NULL: the request is at fault, no Proxy-Status */
     const char *details; /* our stable word, for people; NULL: none */
     bool is_unprocessed;
     uint32_t retry_after_s; /* 0: none */

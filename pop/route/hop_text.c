@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+
+#include "pop/route/hop_priv.h"
+
+struct hop_text hop_text_init(struct arena *arena, size_t max_bytes)
+{
+    char *start = (char *)arena_bytes(arena, max_bytes);
+    return (struct hop_text){ .start = start, .at = start, .end = start + max_bytes };
+}
+
+void hop_text_add(struct hop_text *text, struct str piece)
+{
+    assert(piece.len <= (size_t)(text->end - text->at));
+    if (piece.len > 0)
+        memcpy(text->at, piece.ptr, piece.len);
+    text->at += piece.len;
+}
+
+void hop_text_add_number(struct hop_text *text, uint64_t number)
+{
+    char digits[HOP_NUMBER_MAX];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    hop_text_add(text, (struct str){ .ptr = digits + at, .len = sizeof(digits) - at });
+}
+
+void hop_text_add_quoted(struct hop_text *text, struct str piece, bool is_token)
+{
+    if (is_token) {
+        hop_text_add(text, piece);
+        return;
+    }
+    hop_text_add(text, STR("\""));
+    for (size_t i = 0; i < piece.len; i++) {
+        char c = piece.ptr[i];
+        if (c == '"' || c == '\\')
+            hop_text_add(text, STR("\\"));
+        bool is_printable = c >= ' ' && c <= '~';
+        hop_text_add(text, is_printable ? (struct str){ .ptr = &c, .len = 1 } : STR("?"));
+    }
+    hop_text_add(text, STR("\""));
+}
+
+struct str hop_text_end(const struct hop_text *text)
+{
+    return (struct str){ .ptr = text->start, .len = (size_t)(text->at - text->start) };
+}
+
+struct str hop_number(struct arena *arena, uint64_t number)
+{
+    struct hop_text text = hop_text_init(arena, HOP_NUMBER_MAX);
+    hop_text_add_number(&text, number);
+    return hop_text_end(&text);
+}
+
+void hop_head_init(const struct http_head *from, struct arena *arena, struct http_head *out_head)
+{
+    *out_head = *from;
+    out_head->field_count = 0;
+    out_head->field_capacity = from->field_count + HOP_FIELDS_MAX;
+    out_head->fields = arena_alloc(arena, out_head->field_capacity * sizeof(*out_head->fields));
+}
+
+void hop_head_add(struct http_head *head, struct str name, struct str value, bool is_unique)
+{
+    assert(head->field_count < head->field_capacity);
+    head->fields[head->field_count++] = (struct http_field){
+        .name = name,
+        .value = value,
+        .is_sensitive = is_unique,
+    };
+}
+
+void hop_add_via(struct http_head *head, const struct hop_out *out, struct arena *arena)
+{
+    struct hop_text text = hop_text_init(arena, out->pseudonym.len + 4);
+    hop_text_add(&text, out->from == HOP_FROM_H2 ? STR("2 ") : STR("1.1 "));
+    hop_text_add(&text, out->pseudonym);
+    hop_head_add(head, STR("via"), hop_text_end(&text), false);
+}
