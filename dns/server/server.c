@@ -116,7 +116,8 @@ static enum err open_sockets(struct server *server, struct diag *diag)
     for (size_t i = 0; i < dns->listen.count; i++)
         wishes[i] = (struct sockets_wish){ .addr = dns->listen.items[i].addr,
                                            .port = dns->listen.items[i].port };
-    enum err err = sockets_open(wishes, dns->listen.count, dns->workers, diag, &server->sockets);
+    enum err err =
+        sockets_open(wishes, dns->listen.count, dns->workers, true, diag, &server->sockets);
     free(wishes);
     return err;
 }

@@ -7,7 +7,7 @@
 
 #include "dns/server/reload.h"
 #include "dns/server/serving.h"
-#include "dns/server/sockets.h"
+#include "steering/runtime/sockets.h"
 #include "dns/server/tally.h"
 #include "dns/server/tcp.h"
 #include "dns/server/udp.h"

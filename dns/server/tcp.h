@@ -19,7 +19,7 @@
  */
 #pragma once
 
-#include "dns/server/sockets.h"
+#include "steering/runtime/sockets.h"
 #include "dns/server/tally.h"
 #include "steering/runtime/publisher.h"
 

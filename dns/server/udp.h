@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-#include "dns/server/sockets.h"
+#include "steering/runtime/sockets.h"
 #include "dns/server/tally.h"
 #include "steering/runtime/publisher.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dns/server/sockets.h"
+#include "steering/runtime/sockets.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -114,16 +114,17 @@ static bool port_of(int fd, uint16_t *out_port)
     return true;
 }
 
-/* Chooses a port that is free for both; 0 when there is none. */
-static uint16_t find_port(const struct sockets_address *address)
+/* Chooses a port that is free for TCP, and for UDP if that is wanted; 0 when there is none. */
+static uint16_t find_port(const struct sockets_address *address, bool has_udp)
 {
     for (int tries = 0; tries < ANY_PORT_TRIES; tries++) {
         struct sockets_address candidate = *address;
-        int fd = bind_one(SOCK_DGRAM, &candidate, false);
+        int fd = bind_one(has_udp ? SOCK_DGRAM : SOCK_STREAM, &candidate, false);
         if (fd < 0)
             return 0;
-        bool is_known = port_of(fd, &candidate.port);
-        bool is_free = is_known && probe(SOCK_STREAM, &candidate);
+        bool is_free = port_of(fd, &candidate.port);
+        if (is_free && has_udp)
+            is_free = probe(SOCK_STREAM, &candidate);
         close(fd);
         if (is_free)
             return candidate.port;
@@ -135,7 +136,7 @@ static bool open_address(struct sockets *sockets, size_t at, const char **out_wh
 {
     const struct sockets_address *address = &sockets->addresses[at];
     *out_what = "UDP";
-    if (!probe(SOCK_DGRAM, address))
+    if (sockets->has_udp && !probe(SOCK_DGRAM, address))
         return false;
     *out_what = "TCP";
     if (!probe(SOCK_STREAM, address))
@@ -143,8 +144,9 @@ static bool open_address(struct sockets *sockets, size_t at, const char **out_wh
     for (size_t worker = 0; worker < sockets->worker_count; worker++) {
         size_t slot = at * sockets->worker_count + worker;
         *out_what = "UDP";
-        sockets->udp[slot] = bind_one(SOCK_DGRAM, address, true);
-        if (sockets->udp[slot] < 0)
+        if (sockets->has_udp)
+            sockets->udp[slot] = bind_one(SOCK_DGRAM, address, true);
+        if (sockets->has_udp && sockets->udp[slot] < 0)
             return false;
         *out_what = "TCP";
         sockets->tcp[slot] = bind_one(SOCK_STREAM, address, true);
@@ -173,7 +175,7 @@ static bool open_any(struct sockets *sockets, size_t at, const char **out_what)
     struct sockets_address *address = &sockets->addresses[at];
     for (int tries = 0; tries < ANY_PORT_TRIES; tries++) {
         address->port = 0;
-        address->port = find_port(address);
+        address->port = find_port(address, sockets->has_udp);
         if (address->port == 0)
             return false;
         if (open_address(sockets, at, out_what))
@@ -206,7 +208,7 @@ static void open_wish(struct sockets *sockets, size_t at, const struct sockets_w
 {
     struct sockets_address *address = &sockets->addresses[at];
     char text[SOCKETS_TEXT_MAX];
-    const char *what = "UDP";
+    const char *what = sockets->has_udp ? "UDP" : "TCP";
     *address = (struct sockets_address){ .addr = wish->addr,
                                          .port = wish->port,
                                          .is_wildcard = is_wildcard(&wish->addr) };
@@ -220,9 +222,11 @@ static void open_wish(struct sockets *sockets, size_t at, const struct sockets_w
 }
 
 enum err sockets_open(const struct sockets_wish *wishes, size_t count, size_t worker_count,
-                      struct diag *diag, struct sockets *out_sockets)
+                      bool has_udp, struct diag *diag, struct sockets *out_sockets)
 {
-    struct sockets sockets = { .address_count = count, .worker_count = worker_count };
+    struct sockets sockets = { .address_count = count,
+                               .worker_count = worker_count,
+                               .has_udp = has_udp };
     uint32_t errors_before = diag->error_count;
     sockets.addresses = mem_calloc(count, sizeof(*sockets.addresses));
     sockets.udp = mem_calloc(count * worker_count, sizeof(*sockets.udp));

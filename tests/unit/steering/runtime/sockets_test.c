@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "dns/server/sockets.h"
+#include "steering/runtime/sockets.h"
 #include "steering/base/mem.h"
 
 enum { WORKERS = 3 };
@@ -37,7 +37,8 @@ static void test_open_gives_every_worker_the_same_port(void **state)
     struct sockets sockets;
     struct diag diag;
     diag_init(&diag);
-    assert_int_equal(sockets_open(wishes, ARRAY_SIZE(wishes), WORKERS, &diag, &sockets), ERR_OK);
+    assert_int_equal(sockets_open(wishes, ARRAY_SIZE(wishes), WORKERS, true, &diag, &sockets),
+                     ERR_OK);
     for (size_t i = 0; i < ARRAY_SIZE(wishes); i++) {
         assert_int_not_equal(sockets.addresses[i].port, 0);
         assert_int_equal(sockets.addresses[i].is_wildcard, i == 2);
@@ -47,6 +48,22 @@ static void test_open_gives_every_worker_the_same_port(void **state)
             assert_int_equal(bound_port(sockets.tcp[i * WORKERS + worker]),
                              sockets.addresses[i].port);
         }
+    }
+    sockets_close(&sockets);
+    diag_fini(&diag);
+}
+
+static void test_open_without_udp(void **state)
+{
+    (void)state;
+    const struct sockets_wish any = wish("127.0.0.1", 0);
+    struct sockets sockets;
+    struct diag diag;
+    diag_init(&diag);
+    assert_int_equal(sockets_open(&any, 1, WORKERS, false, &diag, &sockets), ERR_OK);
+    for (size_t worker = 0; worker < WORKERS; worker++) {
+        assert_int_equal(sockets.udp[worker], -1);
+        assert_int_equal(bound_port(sockets.tcp[worker]), sockets.addresses[0].port);
     }
     sockets_close(&sockets);
     diag_fini(&diag);
@@ -71,7 +88,7 @@ static void test_open_refuses_a_port_in_use(void **state)
         const struct sockets_wish wishes[] = { wish("127.0.0.1", bound_port(fd)),
                                                wish("203.0.113.255", 53) };
         diag_init(&diag);
-        assert_int_equal(sockets_open(wishes, ARRAY_SIZE(wishes), WORKERS, &diag, &sockets),
+        assert_int_equal(sockets_open(wishes, ARRAY_SIZE(wishes), WORKERS, true, &diag, &sockets),
                          ERR_INVALID);
         assert_int_equal(diag.error_count, 2); /* both are told */
         assert_non_null(strstr(diag.entries[0].text, "another process"));
@@ -96,6 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open_gives_every_worker_the_same_port),
+        cmocka_unit_test(test_open_without_udp),
         cmocka_unit_test(test_open_refuses_a_port_in_use),
         cmocka_unit_test(test_format),
     };
