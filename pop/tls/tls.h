@@ -81,6 +81,9 @@ enum tls_status {
 /* Gives ciphertext to the engine. It is borrowed and must stay until tls_read (or tls_handshake)
  * has returned TLS_WANTS_INPUT, ended or failed. */
 void tls_feed(struct tls_engine *engine, const uint8_t *bytes, size_t len);
+/* What the engine has not taken of it yet: to be copied and fed again by who stops in the middle.
+ */
+struct str tls_rest(const struct tls_engine *engine);
 /* Goes on with the handshake; TLS_OK: it is complete. */
 enum tls_status tls_handshake(struct tls_engine *engine);
 /* Plaintext into `out`, at least one byte with TLS_OK. */
