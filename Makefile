@@ -97,8 +97,9 @@ TLS_SRC := $(addprefix pop/tls/,ticket_keys.c tls_bio.c tls_context.c tls_engine
 HTTP_SRC := $(addprefix pop/http/,head.c pipe.c session.c)
 ROUTE_SRC := $(addprefix pop/route/,attempts.c hop_make.c hop_read.c hop_refusal.c hop_text.c hop_trace.c \
 	retry_budget.c route_table.c)
-POP_SRC := $(addprefix pop/server/,access_log.c mailbox.c regions.c settings.c tally.c traffic.c \
-	worker_thread.c)
+POP_SRC := $(addprefix pop/server/,access_log.c exchange.c exchange_attempt.c exchange_log.c \
+	exchange_reply.c exchange_route.c exchange_watch.c mailbox.c regions.c settings.c \
+	tally.c traffic.c worker_thread.c)
 
 # ---- archives: one per folder, so that an upward call fails to link --------------------------
 objs = $(patsubst %.c,$(B)/%.o,$(patsubst %.S,$(B)/%.o,$(1)))

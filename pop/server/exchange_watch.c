@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What may take too long. One timer for each request, started once and looked at when it fires:
+ * bytes are counted by the pipes anyway, so movement costs nothing.
+ *
+ * Shape:     before the response   deadline of all attempts, time of the present one, and a client
+ *                                  that does not send what it has announced
+ *            after it              silence on both sides; a client that does not take what is there
+ *
+ *            The deadline and the time of a try begin to count when the client has sent all of its
+ *            request, as long as it sends: a large upload is no slow answer. They end with the
+ *            response's head. */
+#include "pop/server/exchange_priv.h"
+#include "steering/base/mem.h"
+
+enum { LOOKS = 4, LOOK_MIN_MS = 10, RATE_GRACE_MS = 5000 };
+
+static uint64_t look_ms(uint64_t limit_ms)
+{
+    uint64_t each = limit_ms / LOOKS;
+    return each < LOOK_MIN_MS ? LOOK_MIN_MS : each;
+}
+
+static bool is_uploading(const struct exchange *exchange)
+{
+    const struct pipe *body = &exchange->client->body;
+    return exchange->client->has_body && !exchange->client->is_upgrade && !body->is_ended &&
+           !body->is_broken;
+}
+
+static bool is_responding(const struct exchange *exchange)
+{
+    return exchange->state == EXCHANGE_RESPONDING || exchange->state == EXCHANGE_TUNNEL;
+}
+
+static const struct pipe *response_of(const struct exchange *exchange)
+{
+    if (exchange->has_own_body)
+        return &exchange->own_body;
+    return exchange->try == NULL ? NULL : &exchange->try->stream->body;
+}
+
+/* Notes since when nothing has moved. */
+static void observe(struct exchange *exchange, uint64_t now_ms)
+{
+    const struct pipe *request = &exchange->client->body;
+    const struct pipe *response = response_of(exchange);
+    uint64_t up = request->written_bytes + request->consumed_bytes;
+    uint64_t down = exchange->client->response_bytes;
+    uint64_t arrived = 0;
+    if (response != NULL) {
+        down += response->consumed_bytes;
+        arrived = response->written_bytes;
+    }
+    if (up != exchange->seen_up)
+        exchange->moved_ms = exchange->up_ms = now_ms;
+    if (down != exchange->seen_down)
+        exchange->moved_ms = exchange->down_ms = now_ms;
+    if (arrived != exchange->seen_arrived)
+        exchange->moved_ms = now_ms;
+    exchange->seen_up = up;
+    exchange->seen_down = down;
+    exchange->seen_arrived = arrived;
+}
+
+/* ---- before the response --------------------------------------------------------------------- */
+
+static bool is_too_slow(const struct exchange *exchange, uint64_t now_ms)
+{
+    const struct pop_timeouts *limits = &exchange->settings->node->timeouts;
+    uint64_t took_ms = now_ms - exchange->begun_ms;
+    if (limits->body_min_rate == 0 || took_ms < RATE_GRACE_MS)
+        return false;
+    return exchange->client->body.written_bytes * 1000 / took_ms < limits->body_min_rate;
+}
+
+/* It could send, but does not: what it has sent was taken. */
+static bool is_client_silent(const struct exchange *exchange, uint64_t now_ms)
+{
+    if (!is_uploading(exchange) || exchange->state != EXCHANGE_SENT ||
+        exchange->client->body.len > 0)
+        return false;
+    uint64_t limit_ms = exchange->settings->node->timeouts.body_idle_ms;
+    return now_ms - exchange->up_ms >= limit_ms || is_too_slow(exchange, now_ms);
+}
+
+static void refuse(struct exchange *exchange, uint16_t status, const char *error,
+                   const char *details)
+{
+    struct hop_refusal refusal = { .status = status, .error = error, .details = details };
+    exchange_refuse(exchange, &refusal);
+}
+
+static void expire(struct exchange *exchange)
+{
+    tally_add(exchange->worker->tally, TALLY_DEADLINE_EXCEEDED);
+    refuse(exchange, 504, "http_response_timeout", "deadline");
+}
+
+/* Moves the ends of time along while an upload makes progress. */
+static void extend(struct exchange *exchange, uint64_t now_ms)
+{
+    bool is_moving = exchange->client->has_body && exchange->up_ms == now_ms;
+    if (!is_moving)
+        return;
+    exchange->deadline_ms = now_ms + exchange->deadline_span_ms;
+    exchange->attempts.settings.deadline_ms = exchange->deadline_ms;
+    if (exchange->state == EXCHANGE_SENT)
+        exchange->try_due_ms = now_ms + exchange->route->try_ms;
+}
+
+static void check_request(struct exchange *exchange, uint64_t now_ms)
+{
+    const struct pop_route *route = exchange->route;
+    if (route->body_max_bytes != 0 &&
+        exchange->client->body.written_bytes > route->body_max_bytes) {
+        refuse(exchange, 413, "http_request_denied", "body_too_large");
+        return;
+    }
+    extend(exchange, now_ms);
+    if (is_client_silent(exchange, now_ms))
+        refuse(exchange, 408, "http_request_error", "client_body_timeout");
+    else if (now_ms >= exchange->deadline_ms)
+        expire(exchange);
+    else if (exchange->state == EXCHANGE_SENT && now_ms >= exchange->try_due_ms)
+        exchange_fail(exchange, ATTEMPT_TRY_TIMEOUT, !exchange->try->stream->is_produced, 0);
+}
+
+/* ---- after it -------------------------------------------------------------------------------- */
+
+static uint64_t silence_ms(const struct exchange *exchange)
+{
+    const struct pop_timeouts *limits = &exchange->settings->node->timeouts;
+    if (exchange->route == NULL)
+        return limits->write_stall_ms;
+    return exchange->state == EXCHANGE_TUNNEL ? exchange->route->tunnel_idle_ms
+                                              : exchange->route->idle_ms;
+}
+
+static void check_response(struct exchange *exchange, uint64_t now_ms)
+{
+    const struct pop_timeouts *limits = &exchange->settings->node->timeouts;
+    const struct pipe *response = response_of(exchange);
+    bool is_for_client = response == NULL || response->len > 0 || pipe_is_finished(response);
+    uint64_t limit_ms = is_for_client ? limits->write_stall_ms : silence_ms(exchange);
+    uint64_t since_ms = is_for_client ? exchange->down_ms : exchange->moved_ms;
+    if (now_ms - since_ms < limit_ms)
+        return;
+    const char *cause = is_for_client                        ? "client_stalled"
+                        : exchange->state == EXCHANGE_TUNNEL ? "tunnel_idle"
+                                                             : "upstream_idle";
+    exchange_reset(exchange, HTTP_ERROR_TIMEOUT, cause);
+}
+
+/* ---- the timer ------------------------------------------------------------------------------- */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t due_ms(const struct exchange *exchange, uint64_t now_ms)
+{
+    const struct pop_timeouts *limits = &exchange->settings->node->timeouts;
+    if (is_responding(exchange))
+        return now_ms + look_ms(least(limits->write_stall_ms, silence_ms(exchange)));
+    uint64_t due = exchange->deadline_ms;
+    if (exchange->state == EXCHANGE_SENT)
+        due = least(due, exchange->try_due_ms);
+    if (is_uploading(exchange))
+        due = least(due, now_ms + look_ms(limits->body_idle_ms));
+    return due;
+}
+
+static void on_timer(struct io_timer *timer)
+{
+    struct exchange *exchange = container_of(timer, struct exchange, timer);
+    uint64_t now_ms = exchange->worker->io.now_ms;
+    exchange_hold(exchange);
+    observe(exchange, now_ms);
+    if (is_responding(exchange))
+        check_response(exchange, now_ms);
+    else
+        check_request(exchange, now_ms);
+    exchange_watch(exchange);
+    exchange_let_go(exchange);
+}
+
+void exchange_watch(struct exchange *exchange)
+{
+    struct io *io = &exchange->worker->io;
+    if (exchange->is_client_closed)
+        return;
+    uint64_t due = due_ms(exchange, io->now_ms);
+    if (io_timer_is_running(&exchange->timer) && exchange->timer.at_ms <= due)
+        return; /* it looks early enough, and will see what has changed */
+    io_timer_start(io, &exchange->timer, due > io->now_ms ? due - io->now_ms : 0, on_timer);
+}
+
+/* ---- content of unknown length --------------------------------------------------------------- */
+
+static void on_body_consumed(void *writer, struct pipe *pipe, size_t bytes)
+{
+    struct exchange *exchange = writer;
+    if (pipe->written_bytes > exchange->route->body_max_bytes && !is_responding(exchange))
+        io_timer_start(&exchange->worker->io, &exchange->timer, 0, on_timer);
+    if (exchange->on_consumed != NULL)
+        exchange->on_consumed(exchange->writer, pipe, bytes);
+}
+
+void exchange_watch_length(struct exchange *exchange)
+{
+    struct http_server_stream *client = exchange->client;
+    if (exchange->route->body_max_bytes == 0 || !is_uploading(exchange) ||
+        client->request.content_length >= 0)
+        return;
+    exchange->on_consumed = client->body.on_consumed;
+    exchange->writer = client->body.writer;
+    client->body.on_consumed = on_body_consumed;
+    client->body.writer = exchange;
+}
