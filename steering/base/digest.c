@@ -56,3 +56,8 @@ bool digest_eq(const struct digest *a, const struct digest *b)
 {
     return memcmp(a->bytes, b->bytes, DIGEST_BYTES) == 0;
 }
+
+void digest_sha1(const void *bytes, size_t len, uint8_t out_bytes[DIGEST_SHA1_BYTES])
+{
+    must(EVP_Digest(bytes, len, out_bytes, NULL, EVP_sha1(), NULL));
+}

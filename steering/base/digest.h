@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SHA-256, by OpenSSL's libcrypto (the only file of base that uses it).
+/* SHA-256, and SHA-1 for protocols that ask for it, by OpenSSL's libcrypto (the only file of base
+ * that uses it).
  *
  * Shape:     text form "sha256:<64 lower-case hex digits>"
  * Threads:   any.
@@ -23,3 +24,7 @@ struct digest digest_finish(struct digest_stream *stream);
 
 const char *digest_format(const struct digest *digest, char out_text[DIGEST_TEXT_MAX]);
 bool digest_eq(const struct digest *a, const struct digest *b);
+
+enum { DIGEST_SHA1_BYTES = 20 };
+/* Broken as a digest: only where a protocol names it. */
+void digest_sha1(const void *bytes, size_t len, uint8_t out_bytes[DIGEST_SHA1_BYTES]);

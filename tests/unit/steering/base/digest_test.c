@@ -56,12 +56,24 @@ static void test_digest_eq_sees_every_byte(void **state)
     }
 }
 
+static void test_digest_sha1_of_a_known_answer(void **state)
+{
+    (void)state;
+    static const uint8_t want[DIGEST_SHA1_BYTES] = { 0xa9, 0x99, 0x3e, 0x36, 0x47, 0x06, 0x81,
+                                                     0x6a, 0xba, 0x3e, 0x25, 0x71, 0x78, 0x50,
+                                                     0xc2, 0x6c, 0x9c, 0xd0, 0xd8, 0x9d };
+    uint8_t made[DIGEST_SHA1_BYTES];
+    digest_sha1("abc", 3, made);
+    assert_memory_equal(made, want, sizeof(want));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_digest_of_known_answers),
         cmocka_unit_test(test_digest_stream_like_the_whole),
         cmocka_unit_test(test_digest_eq_sees_every_byte),
+        cmocka_unit_test(test_digest_sha1_of_a_known_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
