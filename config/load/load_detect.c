@@ -7,33 +7,41 @@
 #include "steering/base/file.h"
 #include "steering/base/mem.h"
 
-/* Keys at the top that only one kind has. */
+/* Keys at the top, and the kind of file that has them; both kinds of node files share some. */
+enum sign { SIGN_TOPOLOGY, SIGN_ANY_NODE, SIGN_DNS, SIGN_POP, SIGN_COUNT };
 static const struct {
     const char *key;
-    enum load_kind kind;
+    enum sign sign;
 } signs[] = {
-    { "regions", LOAD_TOPOLOGY }, { "pops", LOAD_TOPOLOGY },  { "maps", LOAD_TOPOLOGY },
-    { "names", LOAD_TOPOLOGY },   { "areas", LOAD_TOPOLOGY }, { "networks", LOAD_TOPOLOGY },
-    { "topology", LOAD_NODE },    { "zones", LOAD_NODE },     { "dns", LOAD_NODE },
-    { "store", LOAD_NODE },       { "state", LOAD_NODE },     { "admin", LOAD_NODE },
+    { "regions", SIGN_TOPOLOGY },  { "pops", SIGN_TOPOLOGY },  { "maps", SIGN_TOPOLOGY },
+    { "names", SIGN_TOPOLOGY },    { "areas", SIGN_TOPOLOGY }, { "networks", SIGN_TOPOLOGY },
+    { "topology", SIGN_ANY_NODE }, { "store", SIGN_ANY_NODE }, { "state", SIGN_ANY_NODE },
+    { "admin", SIGN_ANY_NODE },    { "zones", SIGN_DNS },      { "dns", SIGN_DNS },
+    { "role", SIGN_POP },          { "site", SIGN_POP },       { "listen", SIGN_POP },
+    { "backbone", SIGN_POP },      { "origins", SIGN_POP },    { "routes", SIGN_POP },
+    { "timeouts", SIGN_POP },      { "limits", SIGN_POP },
 };
 
 static enum err detect(struct str text, struct diag *diag, enum load_kind *out_kind)
 {
     struct yaml_tree *tree = NULL;
-    size_t votes[] = { [LOAD_TOPOLOGY] = 0, [LOAD_NODE] = 0 };
+    size_t votes[SIGN_COUNT] = { 0 };
     enum err err = yaml_tree_parse(text, diag, &tree);
     if (err != ERR_OK)
         return err;
     for (size_t i = 0; i < ARRAY_SIZE(signs); i++)
         if (yaml_tree_find(tree->root, signs[i].key) != NULL)
-            votes[signs[i].kind]++;
+            votes[signs[i].sign]++;
     yaml_tree_free(tree);
-    if (votes[LOAD_TOPOLOGY] == votes[LOAD_NODE])
+    size_t node_votes = votes[SIGN_ANY_NODE] + votes[SIGN_DNS] + votes[SIGN_POP];
+    if (votes[SIGN_TOPOLOGY] == node_votes)
         return diag_error(diag, 0, 0,
                           "neither a topology (regions, areas, maps, names) nor a node file "
-                          "(topology, zones, dns)");
-    *out_kind = votes[LOAD_TOPOLOGY] > votes[LOAD_NODE] ? LOAD_TOPOLOGY : LOAD_NODE;
+                          "(topology, and zones and dns or role and routes)");
+    if (votes[SIGN_TOPOLOGY] > node_votes)
+        *out_kind = LOAD_TOPOLOGY;
+    else
+        *out_kind = votes[SIGN_POP] > votes[SIGN_DNS] ? LOAD_POP_NODE : LOAD_NODE;
     return ERR_OK;
 }
 

@@ -4,7 +4,7 @@
 
 #include "steering/base/diag.h"
 
-enum load_kind { LOAD_TOPOLOGY, LOAD_NODE };
+enum load_kind { LOAD_TOPOLOGY, LOAD_NODE /* of steer-dns */, LOAD_POP_NODE };
 
 /* Decides by the keys at the top. ERR_INVALID, with a message, for anything that is neither or is
  * not YAML; else what reading the file gave. */

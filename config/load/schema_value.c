@@ -102,7 +102,8 @@ void schema_expected(const struct schema_key *key, struct buf *out)
         append_words(key, out);
         return;
     }
-    buf_append_text(out, expectations[key->kind]);
+    bool is_single = (key->kind == SCHEMA_LISTEN || key->kind == SCHEMA_PEERS) && key->max == 1;
+    buf_append_text(out, expectations[key->kind] + (is_single ? strlen("a list of ") : 0));
     if (key->kind == SCHEMA_U32)
         buf_append_format(out, " from %" PRIu64 " to %" PRIu64, key->min, key->max);
     if (key->kind == SCHEMA_SECONDS)

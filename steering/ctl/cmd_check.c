@@ -10,6 +10,7 @@
 
 #include "config/load/load_detect.h"
 #include "config/load/node.h"
+#include "config/load/pop_node.h"
 #include "config/load/topology_load.h"
 #include "steering/base/file.h"
 #include "steering/base/mem.h"
@@ -18,18 +19,24 @@
 
 enum { OUTPUT_MAX_BYTES = 16 << 20 };
 
-/* ---- zones: the server's own check --------------------------------------------------------- */
+/* ---- the servers' own checks ---------------------------------------------------------------- */
 
-/* Zone files are the DNS server's affair, and this program does not contain it: it asks the
- * steer-dns that was installed beside it. */
-static char *find_server(void)
+/* Zones are the DNS server's affair, certificates the proxy's, and this program contains neither:
+ * it asks the server that was installed beside it. */
+static const struct server {
+    const char *name;
+    const char *checks;
+} servers[] = { [LOAD_NODE] = { "steer-dns", "zones are" },
+                [LOAD_POP_NODE] = { "steer-pop", "certificates and keys are" } };
+
+static char *find_server(const char *name)
 {
     char path[PATH_MAX];
     ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
     if (len <= 0)
-        return mem_strdup("steer-dns");
+        return mem_strdup(name);
     path[len] = '\0';
-    return file_beside(path, "steer-dns");
+    return file_beside(path, name);
 }
 
 static void read_all(int fd, struct buf *out)
@@ -45,7 +52,7 @@ static void read_all(int fd, struct buf *out)
     }
 }
 
-/* Runs `steer-dns --check -c file`; the exit code, or -1 when it could not be run or was killed. */
+/* Runs `SERVER --check -c file`; the exit code, or -1 when it could not be run or was killed. */
 static int run_server(const char *server, const char *file, struct buf *out_output)
 {
     char *argv[] = { mem_strdup(server), mem_strdup("--check"), mem_strdup("-c"), mem_strdup(file),
@@ -72,8 +79,16 @@ static int run_server(const char *server, const char *file, struct buf *out_outp
     return code;
 }
 
+static void report_silence(struct findings *findings, const char *file, const struct server *server)
+{
+    char text[128];
+    snprintf(text, sizeof(text), "%s --check failed without a word", server->name);
+    findings_add_error(findings, file, text);
+}
+
 /* Lines that are no findings count only when the check failed: then they are all there is. */
-static void take_output(struct findings *findings, const char *file, struct str output, int code)
+static void take_output(struct findings *findings, const char *file, const struct server *server,
+                        struct str output, int code)
 {
     size_t errors_before = findings->error_count;
     struct str rest = output, line;
@@ -89,39 +104,62 @@ static void take_output(struct findings *findings, const char *file, struct str 
         free(text);
     }
     if (code != 0 && findings->error_count == errors_before)
-        findings_add_error(findings, file, "steer-dns --check failed without a word");
+        report_silence(findings, file, server);
 }
 
-static void check_by_server(struct findings *findings, const char *file)
+static void check_by_server(struct findings *findings, const char *file,
+                            const struct server *server)
 {
     struct buf output;
-    char *server = find_server();
+    char *program = find_server(server->name);
     buf_init(&output, OUTPUT_MAX_BYTES);
-    if (access(server, X_OK) != 0) {
+    if (access(program, X_OK) != 0) {
         struct buf line;
         buf_init(&line, 1 << 16);
-        buf_append_format(&line, "%s: warning: zones are not checked: there is no '%s'", file,
-                          server);
+        buf_append_format(&line, "%s: warning: %s not checked: there is no '%s'", file,
+                          server->checks, program);
         findings_add_line(findings, buf_str(&line));
         buf_fini(&line);
     } else {
-        int code = run_server(server, file, &output);
-        take_output(findings, file, buf_str(&output), code);
+        int code = run_server(program, file, &output);
+        take_output(findings, file, server, buf_str(&output), code);
     }
     buf_fini(&output);
-    free(server);
+    free(program);
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
-static const char *const kind_names[] = { [LOAD_TOPOLOGY] = "topology", [LOAD_NODE] = "node" };
+static const char *const kind_names[] = {
+    [LOAD_TOPOLOGY] = "topology", [LOAD_NODE] = "node", [LOAD_POP_NODE] = "pop node"
+};
+
+/* With the topology that it names: sites, maps and gateways must be there. */
+static enum err load_pop_node(const char *file, struct diag *diag)
+{
+    struct topology *topology = NULL;
+    struct pop_node *node = NULL;
+    enum err err = pop_node_load(file, diag, &node);
+    if (err == ERR_OK)
+        err = topology_load(node->topology, diag, &topology);
+    if (err == ERR_OK)
+        err = pop_node_check(node, topology, diag);
+    topology_free(topology);
+    pop_node_free(node);
+    return err;
+}
 
 static enum err load(const char *file, enum load_kind kind, struct diag *diag)
 {
     struct topology *topology = NULL;
     struct node *node = NULL;
-    enum err err =
-        kind == LOAD_TOPOLOGY ? topology_load(file, diag, &topology) : node_load(file, diag, &node);
+    enum err err = ERR_OK;
+    if (kind == LOAD_POP_NODE)
+        err = load_pop_node(file, diag);
+    else if (kind == LOAD_NODE)
+        err = node_load(file, diag, &node);
+    else
+        err = topology_load(file, diag, &topology);
     topology_free(topology);
     node_free(node);
     return err;
@@ -143,8 +181,8 @@ static json_t *check_file(struct ctl *ctl, struct findings *findings, const char
     }
     findings_add_diag(findings, &diag);
     size_t errors = findings->error_count, warnings = findings->warning_count;
-    if (err == ERR_OK && kind == LOAD_NODE)
-        check_by_server(findings, file);
+    if (err == ERR_OK && kind != LOAD_TOPOLOGY)
+        check_by_server(findings, file, &servers[kind]);
     errors = findings->error_count - errors + diag.error_count;
     warnings = findings->warning_count - warnings + diag.warning_count;
     diag_fini(&diag);
@@ -183,8 +221,8 @@ const struct command cmd_check = {
     .max_words = ARGS_WORD_MAX,
     .summary = "find the mistakes in topology and node files",
     .about = "Checks topology and node files (it sees which is which) and, for a node file, all\n"
-             "that it names: topology, databases, zones. Every error and warning is reported as\n"
-             "FILE:LINE:COLUMN in one run. Ends with 2 when there is an error.",
-    .examples = "  steer check topology.yaml dns.yaml",
+             "that it names: topology, databases, zones, certificates. Every error and warning is\n"
+             "reported as FILE:LINE:COLUMN in one run. Ends with 2 when there is an error.",
+    .examples = "  steer check topology.yaml dns.yaml pop.yaml gateway.yaml",
     .run = run,
 };

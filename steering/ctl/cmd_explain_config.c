@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "config/load/node.h"
+#include "config/load/pop_node.h"
 #include "config/load/topology_load.h"
 #include "steering/base/mem.h"
 #include "steering/ctl/command.h"
@@ -13,6 +14,7 @@ static const struct kind {
 } kinds[] = {
     { "topology", "The topology file, the same on every node", topology_explain_config },
     { "node", "The node file of steer-dns", node_explain_config },
+    { "pop", "The node file of steer-pop, for PoPs and gateways", pop_node_explain_config },
 };
 
 static enum err run(struct ctl *ctl)
@@ -37,18 +39,17 @@ static enum err run(struct ctl *ctl)
         return ERR_OK;
     }
     json_decref(answer);
-    diag_error(&ctl->diag, 0, 0, "'%s': expected topology or node", wanted);
+    diag_error(&ctl->diag, 0, 0, "'%s': expected topology, node or pop", wanted);
     return ERR_UNKNOWN;
 }
 
 const struct command cmd_explain_config = {
     .name = "explain-config",
-    .words = "[topology|node]",
+    .words = "[topology|node|pop]",
     .max_words = 1,
     .summary = "every key of the configuration files",
-    .about =
-        "Lists every key of the topology file and of the node file with its kind, its default\n"
-        "and what it means.",
+    .about = "Lists every key of the topology file and of the node files (node: steer-dns; pop:\n"
+             "steer-pop) with its kind, its default and what it means.",
     .examples = "  steer explain-config node",
     .run = run,
 };

@@ -50,7 +50,7 @@ _steer()
         *:evacuate | *:restore) offers=$(steer __complete regions "${store[@]}" 2>/dev/null) ;;
         *:drain | *:undrain) offers=$(steer __complete pops "${store[@]}" 2>/dev/null) ;;
         *:store) offers='init repair path' ;;
-        *:explain-config) offers='topology node' ;;
+        *:explain-config) offers='topology node pop' ;;
         *:help) offers=$_steer_verbs ;;
         *:check)
             mapfile -t COMPREPLY < <(compgen -f -- "$word")

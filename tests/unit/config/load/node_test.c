@@ -298,12 +298,16 @@ static void test_detect_kinds(void **state)
         { "names: 5\n", LOAD_TOPOLOGY, "" },
         { LEAST, LOAD_NODE, "" },
         { "dns: {}\nunknown: 1\n", LOAD_NODE, "" },
+        { "topology: t\n", LOAD_NODE, "" },
+        { "topology: t\nrole: pop\n", LOAD_POP_NODE, "" },
+        { "routes: []\n", LOAD_POP_NODE, "" },
+        { "zones: []\ndns: {}\nlisten: []\n", LOAD_NODE, "" },
         { "a: 1\n", -1,
           "neither a topology (regions, areas, maps, names) nor a node file "
-          "(topology, zones, dns)" },
+          "(topology, and zones and dns or role and routes)" },
         { "[1, 2]", -1,
           "neither a topology (regions, areas, maps, names) nor a node file "
-          "(topology, zones, dns)" },
+          "(topology, and zones and dns or role and routes)" },
         { "", -1, "the file is empty" },
     };
     char path[] = "/tmp/steer-detect-XXXXXX";
