@@ -78,8 +78,8 @@ LOAD_SRC := $(addprefix config/load/,cidr_file.c domain.c geo_embedded.S load_de
 STORE_SRC := $(addprefix steering/store/,apply.c dir.c dir_cas.c dir_copy.c dir_log.c dir_presence.c \
 	dir_swap.c last_good.c presence.c store.c)
 RUNTIME_SRC := $(addprefix steering/runtime/,admin.c admin_socket.c break_glass_file.c grace.c \
-	histogram.c last_good_saver.c metrics.c notify.c privileges.c publisher.c signals.c sockets.c \
-	steering.c steering_metrics.c thread.c)
+	histogram.c last_good_saver.c metrics.c notify.c privileges.c publisher.c reload.c signals.c \
+	sockets.c steering.c steering_metrics.c thread.c)
 CTL_SRC := $(addprefix steering/ctl/,args.c cmd_change.c cmd_check.c cmd_complete.c cmd_explain.c \
 	cmd_explain_config.c cmd_help.c cmd_history.c cmd_status.c cmd_store.c cmd_wait.c command.c \
 	converge.c findings.c http.c actor.c sites.c table.c text.c waiting.c)
@@ -89,7 +89,7 @@ ZONE_SRC := $(addprefix dns/zone/,lexer.c name_table.c rdata_ldns.c rdata_loc.c 
 	zone_name.c zone_parser.c zone_report.c zone_set.c)
 ANSWER_SRC := $(addprefix dns/answer/,answer.c builtin.c lookup.c opt.c reply.c steered.c view.c \
 	view_encode.c)
-SERVER_SRC := $(addprefix dns/server/,dataset.c exposition.c frames.c options.c reload.c routes.c \
+SERVER_SRC := $(addprefix dns/server/,dataset.c exposition.c frames.c options.c routes.c \
 	server.c serving.c site_counts.c status.c tally.c tcp.c tcp_clients.c udp.c)
 
 TLS_SRC := $(addprefix pop/tls/,ticket_keys.c tls_bio.c tls_context.c tls_engine.c tls_names.c \

@@ -56,7 +56,8 @@ static void publish(struct server *server)
     grace_begin(&server->grace);
 }
 
-void server_adopt(struct server *server, struct dataset *dataset)
+/* reload_settled follows when every worker has left the former one. */
+static void adopt(struct server *server, struct dataset *dataset)
 {
     struct dataset *old = server->dataset;
     put_in_force(server, dataset);
@@ -65,6 +66,44 @@ void server_adopt(struct server *server, struct dataset *dataset)
     publish(server);
     dataset_unref(old); /* what still serves from it has references of its own */
 }
+
+/* ---- reloading ------------------------------------------------------------------------------ */
+
+static enum err on_load(void *owner, struct diag *diag, void **out_loaded)
+{
+    const struct server *server = owner;
+    struct dataset *dataset;
+    enum err err = dataset_load(server->node_path, diag, &dataset);
+    if (err == ERR_OK)
+        *out_loaded = dataset;
+    return err;
+}
+
+static void on_describe(void *owner, const void *loaded, struct diag *diag, json_t *outcome)
+{
+    const struct server *server = owner;
+    const struct dataset *dataset = loaded;
+    dataset_warn_restart(server->node, dataset->node, diag);
+    json_set_int(outcome, "zones", (int64_t)zone_set_count(dataset->zones));
+    json_set_int(outcome, "records", (int64_t)zone_set_record_count(dataset->zones));
+}
+
+static void on_adopt(void *owner, void *loaded)
+{
+    adopt(owner, loaded);
+}
+
+static void on_discard(void *owner, void *loaded)
+{
+    (void)owner;
+    dataset_unref(loaded);
+}
+
+static const struct reload_ops reload_ops = {
+    .load = on_load, .describe = on_describe, .adopt = on_adopt, .discard = on_discard
+};
+
+/* ---- what the store says -------------------------------------------------------------------- */
 
 static void on_change(void *owner)
 {
@@ -376,7 +415,7 @@ int server_run(const char *node_path)
     server->started_unix_s = clock_unix_s();
     signals_ignore_pipe();
     uv_loop_init(&server->loop);
-    reload_init(&server->reload, server);
+    reload_init(&server->reload, &server->loop, &reload_ops, server);
     enum err err = prepare(server, &diag);
     print_diag(&diag, stderr); /* warnings, too */
     diag_fini(&diag);

@@ -5,7 +5,6 @@
 #include <stdatomic.h>
 #include <uv.h>
 
-#include "dns/server/reload.h"
 #include "dns/server/serving.h"
 #include "steering/runtime/sockets.h"
 #include "dns/server/tally.h"
@@ -14,6 +13,7 @@
 #include "steering/runtime/admin.h"
 #include "steering/runtime/grace.h"
 #include "steering/runtime/privileges.h"
+#include "steering/runtime/reload.h"
 #include "steering/runtime/signals.h"
 #include "steering/runtime/steering.h"
 
@@ -50,9 +50,6 @@ static inline size_t server_udp_count(const struct server *server)
 }
 /* What queries are answered from now. */
 const struct serving *server_serving(const struct server *server);
-/* Puts `dataset` (its only reference moves here) in force; reload_settled follows when every
- * worker has left the former one. */
-void server_adopt(struct server *server, struct dataset *dataset);
 
 /* routes.c */
 extern const struct admin_route server_routes[];

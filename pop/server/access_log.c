@@ -293,7 +293,7 @@ void access_log_use_file(struct access_log_writer *writer, int fd)
 
 enum err access_log_reopen(struct access_log_writer *writer, struct diag *diag)
 {
-    int fd;
+    int fd = -1;
     enum err err = access_log_open_file(writer->path, diag, &fd);
     if (err == ERR_OK)
         access_log_use_file(writer, fd);

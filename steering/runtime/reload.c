@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "dns/server/reload.h"
+#include "steering/runtime/reload.h"
 
 #include <stdlib.h>
 
-#include "dns/server/server_priv.h"
+#include "steering/base/clock.h"
 #include "steering/base/log.h"
 #include "steering/base/mem.h"
 #include "steering/runtime/notify.h"
@@ -44,10 +44,9 @@ static json_t *entry_value(const struct diag_entry *entry)
     return value;
 }
 
-static json_t *outcome_value(const struct reload *reload)
+static void fill_outcome(const struct reload *reload, json_t *value)
 {
     struct buf text;
-    json_t *value = json_object();
     json_t *entries = json_array();
     buf_init(&text, TEXT_MAX_BYTES);
     diag_format(&reload->diag, &text);
@@ -57,15 +56,11 @@ static json_t *outcome_value(const struct reload *reload)
     json_object_set_new(value, "ok", json_boolean(reload->err == ERR_OK));
     json_object_set_new(value, "diagnostics", entries);
     json_set_str(value, "text", buf_str(&text));
-    if (reload->err == ERR_OK) {
-        json_set_int(value, "took_ms", (int64_t)(reload->loaded->load_ns / 1000000));
-        json_set_int(value, "zones", (int64_t)zone_set_count(reload->loaded->zones));
-        json_set_int(value, "records", (int64_t)zone_set_record_count(reload->loaded->zones));
-    } else {
+    if (reload->err == ERR_OK)
+        json_set_int(value, "took_ms", (int64_t)reload->took_ms);
+    else
         json_set_str(value, "error", STR("nothing was changed: the files have errors"));
-    }
     buf_fini(&text);
-    return value;
 }
 
 static void log_entries(const struct diag *diag)
@@ -97,25 +92,28 @@ static void finish(struct reload *reload, unsigned status)
 static void on_load(uv_work_t *work)
 {
     struct reload *reload = container_of(work, struct reload, work);
-    reload->err = dataset_load(reload->server->node_path, &reload->diag, &reload->loaded);
+    uint64_t began_ms = clock_monotonic_ms();
+    reload->err = reload->ops->load(reload->owner, &reload->diag, &reload->loaded);
+    reload->took_ms = clock_monotonic_ms() - began_ms;
 }
 
 static void on_loaded(uv_work_t *work, int status)
 {
     struct reload *reload = container_of(work, struct reload, work);
-    struct server *server = reload->server;
-    struct dataset *loaded = reload->loaded;
+    void *loaded = reload->loaded;
     (void)status;
-    if (server->is_stopping) {
-        dataset_unref(loaded);
-        reload->loaded = NULL;
+    reload->loaded = NULL;
+    if (reload->is_stopping) {
+        if (reload->err == ERR_OK)
+            reload->ops->discard(reload->owner, loaded);
         return;
     }
+    json_t *outcome = json_object();
     if (reload->err == ERR_OK)
-        dataset_warn_restart(server->node, loaded->node, &reload->diag);
+        reload->ops->describe(reload->owner, loaded, &reload->diag, outcome);
     log_entries(&reload->diag);
-    reload->outcome = outcome_value(reload);
-    reload->loaded = NULL;
+    fill_outcome(reload, outcome);
+    reload->outcome = outcome;
     if (reload->err != ERR_OK) {
         reload->failure_count++;
         log_error("reload.failed", "errors=%u kept=old", reload->diag.error_count);
@@ -123,8 +121,8 @@ static void on_loaded(uv_work_t *work, int status)
         return;
     }
     reload->success_count++;
-    log_info("reload.done", "took_ms=%llu", (unsigned long long)(loaded->load_ns / 1000000));
-    server_adopt(server, loaded);
+    log_info("reload.done", "took_ms=%llu", (unsigned long long)reload->took_ms);
+    reload->ops->adopt(reload->owner, loaded);
 }
 
 static void start(struct reload *reload)
@@ -137,19 +135,21 @@ static void start(struct reload *reload)
     diag_fini(&reload->diag);
     diag_init(&reload->diag);
     notify_reloading();
-    uv_queue_work(&reload->server->loop, &reload->work, on_load, on_loaded);
+    uv_queue_work(reload->loop, &reload->work, on_load, on_loaded);
 }
 
-void reload_init(struct reload *reload, struct server *server)
+void reload_init(struct reload *reload, uv_loop_t *loop, const struct reload_ops *ops, void *owner)
 {
-    *reload = (struct reload){ .server = server };
+    *reload = (struct reload){ .loop = loop, .ops = ops, .owner = owner };
     diag_init(&reload->diag);
 }
 
 void reload_begin(struct reload *reload, struct admin_request *request)
 {
     wait_for(&reload->next, request);
-    if (reload->is_running)
+    if (reload->is_stopping)
+        reload_stop(reload); /* answers at once */
+    else if (reload->is_running)
         reload->is_wanted = true;
     else
         start(reload);
@@ -164,6 +164,7 @@ void reload_settled(struct reload *reload)
 void reload_stop(struct reload *reload)
 {
     json_t *stopping = json_object();
+    reload->is_stopping = true;
     json_set_int(stopping, "v", 1);
     json_object_set_new(stopping, "ok", json_false());
     json_set_str(stopping, "error", STR("the server is stopping"));
