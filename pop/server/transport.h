@@ -102,6 +102,8 @@ struct transport_info {
     int fd;
 };
 struct transport_info transport_info(const struct transport *transport);
+/* For the names in the peer's certificate; NULL: plain. */
+const struct tls_engine *transport_tls(const struct transport *transport);
 /* Smoothed round trip time as the kernel measured it; 0: unknown. A system call. */
 uint32_t transport_rtt_us(const struct transport *transport);
 /* OpenSSL's words for a TLS error, or ""; valid in on_closed. */
