@@ -79,7 +79,7 @@ STORE_SRC := $(addprefix steering/store/,apply.c dir.c dir_cas.c dir_copy.c dir_
 	dir_swap.c last_good.c presence.c store.c)
 RUNTIME_SRC := $(addprefix steering/runtime/,admin.c admin_socket.c break_glass_file.c grace.c \
 	histogram.c last_good_saver.c metrics.c notify.c privileges.c publisher.c reload.c signals.c \
-	sockets.c steering.c steering_metrics.c thread.c)
+	sockets.c steering.c steering_metrics.c steering_status.c thread.c)
 CTL_SRC := $(addprefix steering/ctl/,args.c cmd_change.c cmd_check.c cmd_complete.c cmd_explain.c \
 	cmd_explain_config.c cmd_help.c cmd_history.c cmd_status.c cmd_store.c cmd_wait.c command.c \
 	converge.c findings.c http.c actor.c sites.c table.c text.c waiting.c)
@@ -269,7 +269,7 @@ TEST_STEPS := $(BUILD)
 else
 TEST_STEPS := lint $(FLAVOURS)
 endif
-.PHONY: test unit-bins fuzz-bins unit unit-one fuzz-corpus fuzz integration bench demo
+.PHONY: test unit-bins fuzz-bins unit unit-one fuzz-corpus fuzz integration bench chaos demo
 # Both named in one command with -j: lint first, so that it is not run twice at the same time.
 test: | $(filter lint,$(MAKECMDGOALS)) ## lint, then every suite in every flavour; BUILD=x for one
 	$(Q)tools/run-tests $(TEST_STEPS)
@@ -305,7 +305,12 @@ integration: ## pytest against the programs of one flavour; PYTEST_ARGS='-k ecs'
 bench: ## compares speed and memory with the peers, as ratios
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all build/release/tests/bench/udp_echo
 	$(Q)tests/bench/run
-demo: ## two servers on loopback: resolve, evacuate, restore
+	$(Q)tests/bench/pop
+CHAOS_ARGS ?=
+chaos: ## the journal test: two minutes of killed, frozen and evacuated regions; CHAOS_ARGS='--seed N'
+	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all
+	$(Q)tests/chaos/journal $(CHAOS_ARGS)
+demo: ## a whole fleet on loopback: resolve, request, evacuate, kill, restore
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all
 	$(Q)tools/demo
 
