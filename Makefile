@@ -77,8 +77,8 @@ LOAD_SRC := $(addprefix config/load/,cidr_file.c domain.c geo_embedded.S load_de
 	topology_network.c topology_place.c topology_raw.c world_load.c yaml_tree.c)
 STORE_SRC := $(addprefix steering/store/,apply.c dir.c dir_cas.c dir_copy.c dir_log.c dir_presence.c \
 	dir_swap.c last_good.c presence.c store.c)
-RUNTIME_SRC := $(addprefix steering/runtime/,admin.c admin_socket.c break_glass_file.c grace.c \
-	histogram.c last_good_saver.c metrics.c notify.c privileges.c publisher.c reload.c signals.c \
+RUNTIME_SRC := $(addprefix steering/runtime/,admin.c admin_socket.c break_glass_file.c \
+	diag_print.c grace.c histogram.c last_good_saver.c metrics.c notify.c privileges.c publisher.c reload.c signals.c \
 	sockets.c steering.c steering_metrics.c steering_status.c thread.c)
 CTL_SRC := $(addprefix steering/ctl/,args.c cmd_change.c cmd_check.c cmd_complete.c cmd_explain.c \
 	cmd_explain_config.c cmd_help.c cmd_history.c cmd_status.c cmd_store.c cmd_wait.c command.c \
@@ -99,7 +99,9 @@ ROUTE_SRC := $(addprefix pop/route/,attempts.c hop_make.c hop_read.c hop_refusal
 	retry_budget.c route_table.c)
 POP_SRC := $(addprefix pop/server/,access_log.c exchange.c exchange_attempt.c exchange_log.c \
 	exchange_reply.c exchange_route.c exchange_watch.c mailbox.c regions.c settings.c \
-	tally.c traffic.c worker_thread.c)
+	tally.c traffic.c worker_thread.c \
+	upstream.c upstream_configure.c upstream_conn.c upstream_liveness.c upstream_peer.c \
+	upstream_pool.c upstream_status.c upstream_warm.c)
 
 # ---- archives: one per folder, so that an upward call fails to link --------------------------
 objs = $(patsubst %.c,$(B)/%.o,$(patsubst %.S,$(B)/%.o,$(1)))
