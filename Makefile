@@ -95,8 +95,8 @@ SERVER_SRC := $(addprefix dns/server/,dataset.c exposition.c frames.c options.c 
 TLS_SRC := $(addprefix pop/tls/,ticket_keys.c tls_bio.c tls_context.c tls_engine.c tls_names.c \
 	tls_output.c tls_pem.c tls_sessions.c tls_tickets.c)
 HTTP_SRC := $(addprefix pop/http/,head.c pipe.c session.c)
-ROUTE_SRC := $(addprefix pop/route/,attempts.c hop_make.c hop_read.c hop_refusal.c hop_text.c hop_trace.c \
-	retry_budget.c route_table.c)
+ROUTE_SRC := $(addprefix pop/route/,attempts.c choice.c connect_rate.c ejection.c floor_plan.c hop_make.c \
+	hop_read.c hop_refusal.c hop_text.c hop_trace.c liveness.c retry_budget.c route_table.c rtt.c)
 POP_SRC := $(addprefix pop/server/,access_log.c exchange.c exchange_attempt.c exchange_log.c \
 	exchange_reply.c exchange_route.c exchange_watch.c mailbox.c regions.c settings.c \
 	tally.c traffic.c worker_thread.c \

@@ -24,9 +24,10 @@ struct ejection_settings {
 
 /* One per peer; zeroed is IN. */
 struct ejection {
-    uint32_t failures;    /* in a row */
-    uint32_t times;       /* out in a row, without a good time between */
-    uint64_t until_ms;    /* out until then; 0: not */
+    uint32_t failures; /* in a row */
+    uint32_t times;    /* out in a row, without a good time between */
+    uint64_t until_ms; /* out until then; 0: not */
+    uint64_t back_at_ms;
     uint64_t duration_ms; /* of the last time */
     bool is_on_probation; /* back, and no success yet */
 };

@@ -5,14 +5,17 @@
  * Shape:     one plan per target (a region's gateways), made again whenever a connection changes
  *            its state, a peer comes or goes, streams grow, or `next_ms` has come:
  *
- *              open    below the floor; above FLOOR_GROW_PERCENT of usable streams; no peer alone
- *                      carries everything while there is another (then one more than needed, for
- *                      a while); to replace one that expires
+ *              open    below the floor; above FLOOR_GROW_PERCENT of usable streams; when no more
+ *                      than one peer carries everything (two connections at least, if there are
+ *                      two peers) or one carries two more than another; to replace one that
+ *                      expires; and one at a time to a peer that failed, when its time has come
  *              retire  (let it drain) the oldest of a peer: it has expired and its replacement is
- *                      warm; or there have been more than needed for FLOOR_SHRINK_MS
+ *                      warm; there have been more than needed for FLOOR_SHRINK_MS; or to make room
+ *                      below the ceiling
  *
  *            A connection is: connecting -> warm -> draining or suspect -> gone. Draining ones
- *            count for nothing, suspect ones only against the ceiling.
+ *            count for nothing, suspect ones and those of ejected peers only against the ceiling.
+ *            What is on its way to a peer that failed is not relied upon.
  * Threads:   any (pure; the state is the caller's).
  * Limits:    never more than `connections_max` that connect, are warm or suspect; connects as
  *            connect_rate allows; each peer waits after a failure (floor_plan_backoff_ms).
@@ -43,7 +46,7 @@ struct floor_peer {
     uint64_t next_expiry_ms;   /* of the warm ones that have not; UINT64_MAX: none */
     uint32_t streams_used;     /* open on warm ones */
     uint32_t streams_capacity; /* of warm, not expired ones: open + room */
-    uint64_t next_try_ms;      /* not before, after a failure; 0: at once */
+    uint64_t next_try_ms;      /* not before, after a failure; 0: the last connect went well */
     bool is_out;               /* ejected: open nothing to it */
 };
 

@@ -27,6 +27,8 @@ struct liveness_facts {
     uint64_t heard_ms;      /* when a byte was received last (at first: when it was connected) */
     bool has_ping;          /* one is unanswered... */
     uint64_t ping_since_ms; /* ...since then */
+    uint64_t late_ms;       /* how long after `next_ms` this is: when the loop stood still, the
+                               answer may wait unread, and nobody is declared dead */
     uint32_t open_streams;
     uint64_t rtt_us; /* smoothed; 0: unknown */
 };
