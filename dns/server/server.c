@@ -13,9 +13,10 @@
 #include "steering/base/file.h"
 #include "steering/base/log.h"
 #include "steering/base/mem.h"
+#include "steering/runtime/diag_print.h"
 #include "steering/runtime/notify.h"
 
-enum { DIAG_TEXT_MAX = 1 << 20, THREAD_NAME_MAX = 16 };
+enum { THREAD_NAME_MAX = 16 };
 
 /* ---- what is in force ---------------------------------------------------------------------- */
 
@@ -125,16 +126,6 @@ static void on_presence(void *owner, json_t *presence)
 }
 
 /* ---- loading and binding, as whoever started us -------------------------------------------- */
-
-static void print_diag(const struct diag *diag, FILE *out)
-{
-    struct buf text;
-    buf_init(&text, DIAG_TEXT_MAX);
-    diag_format(diag, &text);
-    fputs(buf_text(&text), out);
-    fflush(out);
-    buf_fini(&text);
-}
 
 static enum err load(struct server *server, struct diag *diag)
 {
@@ -417,12 +408,12 @@ int server_run(const char *node_path)
     uv_loop_init(&server->loop);
     reload_init(&server->reload, &server->loop, &reload_ops, server);
     enum err err = prepare(server, &diag);
-    print_diag(&diag, stderr); /* warnings, too */
+    diag_print(&diag, stderr); /* warnings, too */
     diag_fini(&diag);
     diag_init(&diag);
     if (err == ERR_OK) {
         err = run(server, &diag);
-        print_diag(&diag, stderr);
+        diag_print(&diag, stderr);
     }
     clean_up(server);
     if (err == ERR_OK)
@@ -438,7 +429,7 @@ int server_check(const char *node_path)
     struct dataset *dataset = NULL;
     diag_init(&diag);
     enum err err = dataset_load(node_path, &diag, &dataset);
-    print_diag(&diag, stdout);
+    diag_print(&diag, stdout);
     if (err == ERR_OK)
         printf("%s: fine; %zu zones with %zu records, %zu steered names\n", node_path,
                zone_set_count(dataset->zones), zone_set_record_count(dataset->zones),

@@ -5,6 +5,7 @@
 #include "dns/server/server_priv.h"
 #include "steering/base/clock.h"
 #include "steering/base/mem.h"
+#include "steering/runtime/steering_status.h"
 
 enum { ZONES_LISTED_MAX = 1000 };
 
@@ -47,56 +48,6 @@ void status_add_presence(const struct server *server, json_t *presence)
     set_count(presence, "workers", server->sockets.worker_count);
     add_listen(server, presence);
     add_admin(server, presence);
-}
-
-/* The same names as in the presence where it is the same thing. */
-static void add_steering(const struct server *server, json_t *value)
-{
-    const struct steering_report report = steering_report(server->steering);
-    char digest[DIGEST_TEXT_MAX];
-    set_count(value, "gen", report.generation);
-    set_count(value, "generation", report.generation);
-    set_count(value, "generation_settled", report.settled_generation);
-    json_set_str(value, "epoch", report.epoch);
-    set_text(value, "digest", digest_format(&report.digest, digest));
-    json_set_int(value, "changed_at_ms", report.changed_at_ms);
-    json_set_int(value, "applied_at_ms", report.settled_at_ms);
-    set_text(value, "source", steering_source_name(report.source));
-    set_count(value, "stale_seconds", report.stale_seconds);
-    set_text(value, "store", report.store_where);
-    set_text(value, "store_reason", report.store_reason);
-    set_text(value, "store_problem", report.store_problem);
-    set_count(value, "break_glass_orders", report.break_glass_orders);
-    set_text(value, "break_glass_problem", report.break_glass_problem);
-    set_text(value, "last_good_problem", report.last_good_problem);
-    set_text(value, "presence_problem", report.presence_problem);
-    json_object_set_new(value, "rejected", json_null());
-    if (report.rejected_generation != 0) {
-        json_t *rejected = json_object();
-        set_count(rejected, "gen", report.rejected_generation);
-        set_text(rejected, "why", report.rejected_why);
-        json_object_set_new(value, "rejected", rejected);
-    }
-}
-
-static void add_sites(const struct snapshot *snapshot, json_t *value)
-{
-    static const char *const sources[] = {
-        [MODE_BY_BREAK_GLASS] = "break-glass",
-        [MODE_BY_DOCUMENT] = "document",
-        [MODE_BY_DEFAULT] = "default",
-    };
-    const struct topology *topology = snapshot->world->topology;
-    json_t *list = json_array();
-    for (size_t i = 0; i < topology->site_count; i++) {
-        json_t *row = json_object();
-        set_text(row, "name", topology->sites[i].name);
-        set_text(row, "kind", site_kind_name(topology->sites[i].kind));
-        set_text(row, "mode", mode_name(snapshot->states[i].mode));
-        set_text(row, "source", sources[snapshot->states[i].source]);
-        json_array_append_new(list, row);
-    }
-    json_object_set_new(value, "sites", list);
 }
 
 static void add_zones(const struct zone_set *zones, json_t *value)
@@ -173,12 +124,13 @@ json_t *status_value(const struct server *server)
     json_set_int(value, "uptime_seconds", clock_unix_s() - server->started_unix_s);
     json_object_set_new(value, "ready", json_boolean(server->is_ready));
     status_add_presence(server, value);
-    add_steering(server, value);
+    const struct steering_report report = steering_report(server->steering);
+    steering_status_add(value, &report);
     set_count(value, "alarms", answer_view_alarm_count(serving->view));
     set_count(value, "swap_us", server->grace.latest_ns / 1000);
     json_object_set_new(value, "is_settling", json_boolean(server->grace.is_waiting));
     set_count(value, "queries", query_count(server));
-    add_sites(answer_view_snapshot(serving->view), value);
+    steering_status_add_sites(value, answer_view_snapshot(serving->view));
     add_files(server, value);
     return value;
 }

@@ -54,7 +54,7 @@ struct steering {
     struct settled settled;
     uint64_t change_count, refusal_count;
     uint64_t presence_ms; /* monotonic: when the presence was last written */
-    bool is_presence_due, is_announced, is_closing;
+    bool is_presence_due, is_announced, has_left, is_closing;
 
     struct last_good_saver saver;
     uv_poll_t watch;
@@ -161,7 +161,7 @@ static enum err write_presence(struct steering *steering, struct diag *diag)
 static void try_presence(struct steering *steering)
 {
     struct diag diag;
-    if (!steering->is_started || !steering->settled.is_set)
+    if (!steering->is_started || !steering->settled.is_set || steering->has_left)
         return;
     diag_init(&diag);
     enum err err = write_presence(steering, &diag);
@@ -474,12 +474,19 @@ enum err steering_start(struct steering *steering, uv_loop_t *loop, struct diag 
     return err == ERR_EXISTS ? ERR_EXISTS : ERR_OK;
 }
 
+void steering_leave(struct steering *steering)
+{
+    if (steering->is_announced)
+        presence_remove(steering->store);
+    steering->is_announced = false;
+    steering->has_left = true;
+}
+
 void steering_close(struct steering *steering)
 {
     if (steering == NULL)
         return;
-    if (steering->is_announced)
-        presence_remove(steering->store);
+    steering_leave(steering);
     steering->is_closing = true;
     if (!steering->is_started) {
         steering_free(steering);

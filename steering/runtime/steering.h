@@ -47,6 +47,9 @@ MUST_USE enum err steering_open(const struct steering_settings *settings, struct
 /* Announces the node; call it when the workers run. ERR_EXISTS: another living process has this
  * node's id. Other troubles with the store are logged and tried again. */
 MUST_USE enum err steering_start(struct steering *steering, uv_loop_t *loop, struct diag *diag);
+/* Takes the presence back, so that nobody waits for a node that is about to end, but goes on
+ * obeying the store: a proxy serves for a while longer. */
+void steering_leave(struct steering *steering);
 /* Takes the presence back. Accepts NULL. */
 void steering_close(struct steering *steering);
 
