@@ -94,7 +94,8 @@ SERVER_SRC := $(addprefix dns/server/,dataset.c exposition.c frames.c options.c 
 
 TLS_SRC := $(addprefix pop/tls/,ticket_keys.c tls_bio.c tls_context.c tls_engine.c tls_names.c \
 	tls_output.c tls_pem.c tls_sessions.c tls_tickets.c)
-HTTP_SRC := $(addprefix pop/http/,head.c pipe.c session.c)
+HTTP_SRC := $(addprefix pop/http/,h2_client.c h2_common.c h2_head.c h2_server.c head.c pipe.c \
+	score.c session.c window.c)
 ROUTE_SRC := $(addprefix pop/route/,attempts.c choice.c connect_rate.c ejection.c floor_plan.c hop_make.c \
 	hop_read.c hop_refusal.c hop_text.c hop_trace.c liveness.c retry_budget.c route_table.c rtt.c)
 POP_SRC := $(addprefix pop/server/,access_log.c exchange.c exchange_attempt.c exchange_log.c \
@@ -187,7 +188,7 @@ TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c 
 	tally_test.c tcp_clients_test.c)
 TESTS_tls := $(addprefix tests/unit/pop/tls/,)
 TESTS_http := $(addprefix tests/unit/pop/http/,head_test.c pipe_test.c)
-TESTS_route := $(addprefix tests/unit/pop/route/,)
+TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c)
 TESTS_pop := $(addprefix tests/unit/pop/server/,)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
 FUZZ_base :=
@@ -198,7 +199,7 @@ FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
 FUZZ_answer := $(addprefix tests/fuzz/,answer_fuzz.c)
 FUZZ_tls := $(addprefix tests/fuzz/,)
 FUZZ_http := $(addprefix tests/fuzz/,)
-FUZZ_route := $(addprefix tests/fuzz/,)
+FUZZ_route := $(addprefix tests/fuzz/,attempts_fuzz.c)
 
 # Small programs that callgrind is run on: make build/release/tests/bench/answer_bench
 BENCH_base := $(addprefix tests/bench/,udp_echo.c)
