@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/load/load_detect.h"
 #include "config/load/node.h"
+#include "config/load/pop_node.h"
 #include "config/load/world_load.h"
 #include "steering/base/suggest.h"
 #include "steering/ctl/command.h"
@@ -77,15 +79,29 @@ static enum err refuse_unknown_node(struct ctl *ctl, const struct presences *nod
     return ERR_UNKNOWN;
 }
 
-static enum err choose_node(struct ctl *ctl, const struct presences *nodes,
-                            const struct presence **out_node)
+/* Unless a node is asked for by name, one that answers names: a DNS server. */
+static const struct presence *find_node(const struct ctl *ctl, const struct presences *nodes)
 {
+    const struct presence *best = NULL;
     for (size_t i = 0; i < nodes->count; i++) {
         const struct presence *node = &nodes->items[i];
         bool is_wanted = ctl->args.node == NULL || strcmp(ctl->args.node, node->id) == 0;
         if (!is_wanted || !can_answer(node))
             continue;
-        *out_node = node;
+        if (node->site.len == 0)
+            return node;
+        if (best == NULL)
+            best = node;
+    }
+    return best;
+}
+
+static enum err choose_node(struct ctl *ctl, const struct presences *nodes,
+                            const struct presence **out_node)
+{
+    const struct presence *found = find_node(ctl, nodes);
+    if (found != NULL) {
+        *out_node = found;
         return ERR_OK;
     }
     if (ctl->args.node != NULL)
@@ -153,17 +169,52 @@ static enum err by_node(struct ctl *ctl)
 /* ---- computed here ----------------------------------------------------------------------------
  */
 
+/* What counts of a node file, of steer-dns or of steer-pop: the other is NULL. */
+struct place {
+    struct node *dns;
+    struct pop_node *pop;
+    const char *topology, *store, *state; /* borrowed from it */
+    const struct geo_settings *geo;
+};
+
+static enum err place_load(const char *path, struct diag *diag, struct place *out_place)
+{
+    struct place place = { .dns = NULL };
+    enum load_kind kind = LOAD_NODE;
+    enum err err = load_detect(path, diag, &kind);
+    if (err == ERR_OK && kind == LOAD_POP_NODE)
+        err = pop_node_load(path, diag, &place.pop);
+    else if (err == ERR_OK)
+        err = node_load(path, diag, &place.dns);
+    if (err != ERR_OK)
+        return err;
+    const struct node *dns = place.dns;
+    const struct pop_node *pop = place.pop;
+    place.topology = dns != NULL ? dns->topology : pop->topology;
+    place.store = dns != NULL ? dns->store_directory : pop->store_directory;
+    place.state = dns != NULL ? dns->state_directory : pop->state_directory;
+    place.geo = dns != NULL ? &dns->geo : &pop->geo;
+    *out_place = place;
+    return ERR_OK;
+}
+
+static void place_fini(struct place *place)
+{
+    node_free(place->dns);
+    pop_node_free(place->pop);
+}
+
 /* As the node would at its start: the store, else its last good one, else nobody's orders. */
-static struct document *find_document(const struct node *node)
+static struct document *find_document(const struct place *place)
 {
     struct store *store = NULL;
     struct document *document = NULL;
     struct diag ignored;
     diag_init(&ignored);
-    if (store_open(node->store_directory, &ignored, &store) != ERR_OK ||
+    if (store_open(place->store, &ignored, &store) != ERR_OK ||
         store_get(store, &ignored, &document) != ERR_OK)
         document = NULL;
-    if (document == NULL && last_good_load(node->state_directory, &ignored, &document) != ERR_OK)
+    if (document == NULL && last_good_load(place->state, &ignored, &document) != ERR_OK)
         document = document_new("");
     store_close(store);
     diag_fini(&ignored);
@@ -189,21 +240,21 @@ static enum err parse_query(struct ctl *ctl, struct explain_query *out_query)
 
 static enum err compute(struct ctl *ctl, const struct explain_query *query)
 {
-    struct node *node = NULL;
+    struct place place = { .dns = NULL };
     struct world *world = NULL;
     json_t *explanation = NULL;
-    enum err err = node_load(ctl->args.config, &ctl->diag, &node);
+    enum err err = place_load(ctl->args.config, &ctl->diag, &place);
     if (err == ERR_OK)
-        err = world_load(node->topology, &node->geo, &ctl->diag, NULL, &world);
+        err = world_load(place.topology, place.geo, &ctl->diag, NULL, &world);
     if (err == ERR_OK) {
-        struct snapshot *snapshot = snapshot_new(world, find_document(node), NULL);
+        struct snapshot *snapshot = snapshot_new(world, find_document(&place), NULL);
         err = explain(snapshot, query, &ctl->diag, &explanation);
         snapshot_unref(snapshot);
     }
     if (err == ERR_OK)
         tell(ctl, ctl->args.config, explanation);
     world_unref(world);
-    node_free(node);
+    place_fini(&place);
     return err;
 }
 

@@ -18,6 +18,7 @@ struct view {
     struct presences nodes;
     struct sites sites;
     struct convergence convergence; /* about the document */
+    bool has_proxies;               /* nodes that are at a site: PoPs and gateways */
     int64_t now_unix_s;
 };
 
@@ -82,6 +83,18 @@ static void print_heading(const struct view *view)
     print_clean(view, &text);
 }
 
+static size_t living_at(const struct view *view, enum site_kind kind, const char *site)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < view->nodes.count; i++) {
+        const struct presence *node = &view->nodes.items[i];
+        bool is_gateway = str_eq_text(node->role, "gateway");
+        count +=
+            node->is_alive && str_eq_text(node->site, site) && is_gateway == (kind == SITE_REGION);
+    }
+    return count;
+}
+
 static void add_site(const struct view *view, enum site_kind kind, const char *name,
                      struct table *table)
 {
@@ -92,6 +105,8 @@ static void add_site(const struct view *view, enum site_kind kind, const char *n
     table_add_text(table, site_kind_name(kind));
     table_add_text(table, mode_name(mode));
     table_colour(table, mode_colour(mode));
+    if (view->has_proxies)
+        table_add_number(table, living_at(view, kind, name));
     add_age(view, site != NULL ? site->since_unix_s : 0, table);
     table_add(table, site != NULL ? site->who : STR(""));
     table_add(table, site != NULL ? site->why : STR(""));
@@ -110,10 +125,16 @@ static void print_table(const struct view *view, struct table *table)
 static void print_sites(const struct view *view)
 {
     static const char *const headings[] = { "SITE", "KIND", "MODE", "SINCE", "WHO", "WHY" };
+    static const char *const with_nodes[] = {
+        "SITE", "KIND", "MODE", "NODES", "SINCE", "WHO", "WHY"
+    };
     struct table table;
     if (view->sites.count[SITE_REGION] + view->sites.count[SITE_POP] == 0)
         return;
-    table_init(&table, headings, ARRAY_SIZE(headings));
+    if (view->has_proxies)
+        table_init(&table, with_nodes, ARRAY_SIZE(with_nodes));
+    else
+        table_init(&table, headings, ARRAY_SIZE(headings));
     for (int kind = SITE_REGION; kind <= SITE_POP; kind++)
         for (size_t i = 0; i < view->sites.count[kind]; i++)
             add_site(view, (enum site_kind)kind, view->sites.names[kind][i], &table);
@@ -127,6 +148,8 @@ static void add_node(const struct view *view, size_t index, struct table *table)
     bool is_known = view->document != NULL || verdict->state == CONVERGE_DEAD;
     table_add_text(table, node->id);
     table_add(table, node->role);
+    if (view->has_proxies)
+        table_add(table, node->site);
     table_add_text(table, is_known ? converge_state_name(verdict->state) : "alive");
     table_colour(table, is_known ? state_colour(verdict->state) : NULL);
     table_add_number(table, node->generation);
@@ -142,12 +165,18 @@ static void print_nodes(const struct view *view)
 {
     static const char *const headings[] = { "NODE",   "ROLE",    "STATE", "GEN",     "APPLIED",
                                             "SOURCE", "WORKERS", "HOST",  "VERSION", "NOTE" };
+    static const char *const with_site[] = { "NODE", "ROLE",    "SITE",   "STATE",
+                                             "GEN",  "APPLIED", "SOURCE", "WORKERS",
+                                             "HOST", "VERSION", "NOTE" };
     struct table table;
     if (view->nodes.count == 0) {
         ctl_print(view->ctl, "\nno nodes on this store\n");
         return;
     }
-    table_init(&table, headings, ARRAY_SIZE(headings));
+    if (view->has_proxies)
+        table_init(&table, with_site, ARRAY_SIZE(with_site));
+    else
+        table_init(&table, headings, ARRAY_SIZE(headings));
     for (size_t i = 0; i < view->nodes.count; i++)
         add_node(view, i, &table);
     print_table(view, &table);
@@ -185,6 +214,8 @@ static json_t *nodes_to_json(const struct view *view)
         const struct presence *node = &view->nodes.items[i];
         json_t *entry = json_array_get(nodes, i);
         json_object_set_new(entry, "alive", json_boolean(node->is_alive));
+        if (node->site.len > 0)
+            json_set_str(entry, "site", node->site);
         json_object_set(entry, "presence", node->value != NULL ? node->value : json_null());
     }
     return nodes;
@@ -234,6 +265,8 @@ static enum err run(struct ctl *ctl)
     if (err == ERR_OK) {
         sites_collect(&view.nodes, view.document, &view.sites);
         judge_nodes(&view);
+        for (size_t i = 0; i < view.nodes.count; i++)
+            view.has_proxies = view.has_proxies || view.nodes.items[i].site.len > 0;
         print_heading(&view);
         print_sites(&view);
         print_nodes(&view);
@@ -251,7 +284,8 @@ const struct command cmd_status = {
     .words = "",
     .summary = "what is steered where, and which node obeys what",
     .about = "Shows the generation, the mode of every site with since when, who and why, and the\n"
-             "nodes. NODE states: done (obeys the present generation), waiting, rejected, dead.",
+             "nodes: DNS servers, PoPs and gateways with their site. NODE states: done (obeys the\n"
+             "present generation), waiting, rejected, dead.",
     .examples = "  steer status\n  steer status --json",
     .run = run,
 };

@@ -68,6 +68,7 @@ struct presence presence_make(const char *id, bool is_alive, json_t *value)
         .is_alive = is_alive,
         .value = value,
         .role = json_get_str(value, "role"),
+        .site = json_get_str(value, "site"),
         .host = json_get_str(value, "host"),
         .version = json_get_str(value, "version"),
         .epoch = json_get_str(value, "epoch"),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who lives on a store, and what each node has applied.
  *
- * Shape:     {"v":1,"id","role":"dns","pid","host","version","started":unix,"gen","epoch",
+ * Shape:     {"v":1,"id","role":"dns|pop|gateway","site" (of a pop or gateway),"pid","host","version","started":unix,"gen","epoch",
  *             "digest":"sha256:…","applied_at_ms":unix ms,"workers":2,
  *             "source":"store|lkg|base","rejected":{"gen":418,"why":"…"} or null,
  *             "topology":"sha256:…","regions":[…],"pops":[…],"admin":"/path/admin.sock",
@@ -35,7 +35,7 @@ struct presence {
     char *id;
     json_t *value; /* the whole object; NULL: unreadable, and the fields below are empty */
     /* Borrowed from `value`. */
-    struct str role, host, version, epoch, digest, source, topology, admin;
+    struct str role, site, host, version, epoch, digest, source, topology, admin;
     uint64_t generation;
     int64_t applied_at_ms;
     uint64_t rejected_generation;

@@ -413,6 +413,52 @@ def test_status_tells_sites_and_nodes(store):
     assert [node["alive"] for node in answer["nodes"]] == [True, False]
 
 
+def fleet(store, **late):
+    """One of each role; `late` is what the gateway does not do."""
+    store.node("dns-1")
+    store.node("gru1-a", role="pop", site="gru1")
+    return store.node("us-east-gw", role="gateway", site="us-east", workers=4, **late)
+
+
+def test_status_tells_roles_and_their_sites(store):
+    fleet(store)
+    store.steer(*because("evacuate", "us-east"))
+    text = store.steer("status").stdout
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+    assert rows["SITE"][:4] == ["SITE", "KIND", "MODE", "NODES"]
+    assert rows["us-east"][1:4] == ["region", "evacuated", "1"]
+    assert rows["gru1"][1:4] == ["pop", "active", "1"]
+    assert rows["eu-west"][1:4] == ["region", "active", "0"]
+    assert rows["NODE"][:4] == ["NODE", "ROLE", "SITE", "STATE"]
+    assert rows["us-east-gw"][1:4] == ["gateway", "us-east", "done"]
+    assert rows["gru1-a"][1:4] == ["pop", "gru1", "done"]
+    assert rows["dns-1"][1:3] == ["dns", "done"]
+    nodes = {node["id"]: node for node in store.json("status")["nodes"]}
+    assert (nodes["gru1-a"]["role"], nodes["gru1-a"]["site"]) == ("pop", "gru1")
+    assert (nodes["us-east-gw"]["role"], nodes["us-east-gw"]["site"]) == ("gateway", "us-east")
+    assert nodes["dns-1"]["role"] == "dns" and "site" not in nodes["dns-1"]
+
+
+@pytest.mark.parametrize("verb,site", [("evacuate", "us-east"), ("drain", "gru1")])
+def test_changes_wait_for_all_roles(store, verb, site):
+    fleet(store)
+    for word in (verb, {"evacuate": "restore", "drain": "undrain"}[verb]):
+        done = store.steer(*because(word, site))
+        assert re.search(r"^applied   dns 1/1 \(2 workers\)  pop 1/1 \(2 workers\)  "
+                         r"gateway 1/1 \(4 workers\)|"
+                         r"^applied   dns 1/1 \(2 workers\)  gateway 1/1 \(4 workers\)  "
+                         r"pop 1/1 \(2 workers\)", done.stdout, re.M)
+
+
+@pytest.mark.parametrize("verb,site", [("evacuate", "us-east"), ("drain", "gru1")])
+def test_changes_name_a_gateway_that_is_late(store, verb, site):
+    fleet(store, obeys=False)
+    done = store.steer(*because(verb, site), "--timeout", "300ms", check=7)
+    assert "gateway 0/1" in done.stdout and "pop 1/1" in done.stdout
+    assert "us-east-gw still has gen 0" in done.stderr
+    assert store.steer("wait", "--timeout", "300ms", check=7).stderr.count("us-east-gw") == 1
+
+
 def test_status_shows_nodes_without_a_document(store):
     store.node("dns-1")
     (store.folder / "document.json").write_text("garbage")
@@ -681,9 +727,50 @@ def test_check_finds_all_at_once_and_once_only(store, tmp_path):
     assert (answer["diagnostics"][0]["line"], answer["diagnostics"][0]["severity"]) == (2, "error")
 
 
+MAKE_CERTS = ROOT / "tools" / "make-certs"
+
+
+def examples(folder):
+    """The examples, with the certificates that they ask for."""
+    shutil.copytree(ROOT / "config" / "examples", folder)
+    names = ("www.example.com", "api.example.com")
+    subprocess.run([MAKE_CERTS, folder, "--backbone", "gru1.pop.steer", "us-east.region.steer",
+                    "--front", *names], check=True, capture_output=True)
+    return folder
+
+
+def test_check_passes_the_examples(store, tmp_path):
+    folder = examples(tmp_path / "examples")
+    names = ["topology", "dns", "pop", "gateway"]
+    answer = store.json("check", *(str(folder / f"{name}.yaml") for name in names))
+    assert answer["diagnostics"] == []
+    assert [entry["kind"] for entry in answer["files"]] == ["topology", "node", "pop node",
+                                                           "pop node"]
+
+
+def test_check_holds_a_pop_against_its_topology(store, tmp_path):
+    folder = examples(tmp_path / "examples")
+    pop = folder / "pop.yaml"
+    pop.write_text(pop.read_text().replace("site: gru1 ", "site: gru2 ").replace("map: api,",
+                                                                                 "map: apo,"))
+    lines = store.steer("check", str(pop), check=2).stdout.splitlines()
+    assert any("'gru2' is not a PoP of the topology; did you mean 'gru1'?" in line
+               and f"{pop}:1" in line for line in lines)
+    assert any("'apo' is not a map of the topology; did you mean 'api'?" in line for line in lines)
+
+
+def test_explain_computes_from_a_pop_node_file(store, tmp_path):
+    folder = examples(tmp_path / "examples")
+    pop = folder / "pop.yaml"
+    pop.write_text(pop.read_text().replace("/var/lib/steer/store", str(store.folder)))
+    words = ("explain", "api.example.com", "--from", "192.0.2.53", "--config", str(pop), "--json")
+    assert json.loads(store.steer(*words).stdout)["explanations"][0]["answer"]
+
+
 def test_explain_config_names_keys(store):
     text = store.steer("explain-config").stdout
-    assert "topology file" in text and "dns.workers" in text
+    assert "topology file" in text and "dns.workers" in text and "backbone.floor" in text
+    assert "zones" not in store.steer("explain-config", "pop").stdout
     assert "regions" in store.steer("explain-config", "topology").stdout
     store.steer("explain-config", "zone", check=2)
 
