@@ -78,7 +78,7 @@ LOAD_SRC := $(addprefix config/load/,cidr_file.c domain.c geo_embedded.S load_de
 STORE_SRC := $(addprefix steering/store/,apply.c dir.c dir_cas.c dir_copy.c dir_log.c dir_presence.c \
 	dir_swap.c last_good.c presence.c store.c)
 RUNTIME_SRC := $(addprefix steering/runtime/,admin.c admin_socket.c break_glass_file.c \
-	diag_print.c grace.c histogram.c last_good_saver.c metrics.c notify.c privileges.c publisher.c reload.c signals.c \
+	command_line.c diag_print.c grace.c histogram.c last_good_saver.c metrics.c notify.c privileges.c publisher.c reload.c signals.c \
 	sockets.c steering.c steering_metrics.c steering_status.c thread.c)
 CTL_SRC := $(addprefix steering/ctl/,args.c cmd_change.c cmd_check.c cmd_complete.c cmd_explain.c \
 	cmd_explain_config.c cmd_help.c cmd_history.c cmd_status.c cmd_store.c cmd_wait.c command.c \
@@ -98,11 +98,13 @@ HTTP_SRC := $(addprefix pop/http/,h2_client.c h2_common.c h2_head.c h2_server.c 
 	score.c session.c window.c)
 ROUTE_SRC := $(addprefix pop/route/,attempts.c choice.c connect_rate.c ejection.c floor_plan.c hop_make.c \
 	hop_read.c hop_refusal.c hop_text.c hop_trace.c liveness.c retry_budget.c route_table.c rtt.c)
-POP_SRC := $(addprefix pop/server/,access_log.c exchange.c exchange_attempt.c exchange_log.c \
-	exchange_reply.c exchange_route.c exchange_watch.c mailbox.c regions.c settings.c \
-	tally.c traffic.c worker_thread.c \
-	upstream.c upstream_configure.c upstream_conn.c upstream_liveness.c upstream_peer.c \
-	upstream_pool.c upstream_status.c upstream_warm.c)
+POP_SRC := $(addprefix pop/server/,access_log.c client.c client_addrs.c client_conn.c \
+	client_drain.c client_listen.c client_proxy.c client_redirect.c exchange.c \
+	exchange_attempt.c exchange_log.c exchange_reply.c exchange_route.c exchange_watch.c \
+	io.c mailbox.c regions.c settings.c tally.c traffic.c transport.c transport_read.c \
+	transport_write.c upstream.c upstream_configure.c upstream_conn.c upstream_liveness.c \
+	upstream_peer.c upstream_pool.c upstream_status.c upstream_warm.c wheel.c \
+	worker_thread.c)
 
 # ---- archives: one per folder, so that an upward call fails to link --------------------------
 objs = $(patsubst %.c,$(B)/%.o,$(patsubst %.S,$(B)/%.o,$(1)))
@@ -170,7 +172,8 @@ TESTS_model := $(addprefix tests/unit/steering/model/,area_test.c break_glass_te
 	change_test.c decide_test.c document_test.c explain_test.c geo_scope_test.c geo_test.c \
 	intern_test.c prefix_trie_test.c snapshot_test.c succession_test.c topology_test.c)
 TESTS_load := $(addprefix tests/unit/config/load/,cidr_file_test.c domain_test.c mmdb_data_test.c \
-	mmdb_hostile_test.c mmdb_test.c node_test.c places_test.c schema_test.c topology_load_test.c \
+	mmdb_hostile_test.c mmdb_test.c node_test.c places_test.c pop_node_check_test.c pop_node_test.c \
+	schema_test.c topology_backbone_test.c topology_load_test.c \
 	world_load_test.c yaml_tree_test.c)
 TESTS_store := $(addprefix tests/unit/steering/store/,apply_test.c dir_crash_test.c dir_race_test.c dir_test.c \
 	last_good_test.c presence_test.c)
@@ -193,7 +196,7 @@ TESTS_pop := $(addprefix tests/unit/pop/server/,)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
 FUZZ_base :=
 FUZZ_model := $(addprefix tests/fuzz/,break_glass_fuzz.c document_fuzz.c)
-FUZZ_load := $(addprefix tests/fuzz/,mmdb_fuzz.c topology_fuzz.c)
+FUZZ_load := $(addprefix tests/fuzz/,mmdb_fuzz.c pop_node_fuzz.c topology_fuzz.c)
 FUZZ_wire := $(addprefix tests/fuzz/,query_fuzz.c)
 FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
 FUZZ_answer := $(addprefix tests/fuzz/,answer_fuzz.c)

@@ -42,6 +42,10 @@ void exchange_begin(struct exchanges *exchanges, struct http_server_stream *stre
 /* For http_server_events.on_closed. */
 void exchange_client_closed(void *stream_owner, struct http_server_stream *stream,
                             enum http_error error);
+/* For http_server_events.on_rejected: a line in the access log for what never became an exchange.
+ */
+void exchanges_rejected(struct exchanges *exchanges, const struct exchange_origin *origin,
+                        enum http_version version, uint16_t status, const char *reason);
 /* The events of client sessions that upstream makes: on_inform, on_response, on_closed. */
 void exchange_on_inform(void *stream_owner, struct http_client_stream *stream,
                         const struct http_head *head);

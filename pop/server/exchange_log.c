@@ -169,6 +169,12 @@ static void put_attempt(struct line *line, const struct exchange *exchange, size
     put(line, STR("}"));
 }
 
+static void put_proto(struct line *line, enum http_version version)
+{
+    static const char *const names[] = { "HTTP/1.0", "HTTP/1.1", "HTTP/2" };
+    put_field(line, STR(",\"proto\":"), str_from(names[version]));
+}
+
 static void put_request(struct line *line, const struct exchange *exchange, int64_t unix_ms)
 {
     const struct http_head *request = &exchange->client->request;
@@ -181,10 +187,7 @@ static void put_request(struct line *line, const struct exchange *exchange, int6
     put(line, STR(",\"path\":\""));
     put_chars(line, request->path, TARGET_MAX);
     put(line, STR("\""));
-    const char *protocols[] = {
-        [HTTP_1_0] = "HTTP/1.0", [HTTP_1_1] = "HTTP/1.1", [HTTP_2] = "HTTP/2"
-    };
-    put_field(line, STR(",\"proto\":"), str_from(protocols[exchange->version]));
+    put_proto(line, exchange->version);
     if (exchange->origin.tls_version != NULL)
         put_field(line, STR(",\"tls\":"), str_from(exchange->origin.tls_version));
 }
@@ -293,5 +296,26 @@ void exchange_account(struct exchange *exchange)
     int64_t took_ms = (int64_t)(minus(clock_monotonic_ns(), exchange->begun_ns) / 1000000);
     bool is_written =
         access_log_line(worker->log, exchange_log_line(exchange, clock_unix_ms() - took_ms));
+    tally_add(worker->tally, is_written ? TALLY_LOG_LINES : TALLY_LOG_DROPPED);
+}
+
+void exchanges_rejected(struct exchanges *exchanges, const struct exchange_origin *origin,
+                        enum http_version version, uint16_t status, const char *reason)
+{
+    struct worker *worker = exchanges->worker;
+    char time[CLOCK_TEXT_MAX], client[ADDR_TEXT_MAX];
+    struct line line = { .at = exchanges->line, .end = exchanges->line + ACCESS_LOG_LINE_MAX };
+    if (worker->log == NULL)
+        return;
+    put_field(&line, STR("{\"time\":"), str_from(clock_format_ms(clock_unix_ms(), time)));
+    put_field(&line, STR(",\"client\":"), str_from(addr_format(&origin->peer, client)));
+    put_proto(&line, version);
+    if (origin->tls_version != NULL)
+        put_field(&line, STR(",\"tls\":"), str_from(origin->tls_version));
+    put_count(&line, STR(",\"status\":"), status);
+    put_field(&line, STR(",\"cause\":"), str_from(reason));
+    put(&line, STR(",\"ours\":true,\"attempts\":[]}"));
+    struct str text = { .ptr = exchanges->line, .len = (size_t)(line.at - exchanges->line) };
+    bool is_written = access_log_line(worker->log, text);
     tally_add(worker->tally, is_written ? TALLY_LOG_LINES : TALLY_LOG_DROPPED);
 }

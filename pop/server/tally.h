@@ -30,6 +30,7 @@
     X(STATUS_5XX_ORIGIN, COUNTER, "responses_total", "class", "5xx", NULL)                         \
     X(RESPONSES_OURS, COUNTER, "own_responses_total", NULL, NULL,                                  \
       "Responses that this node made itself, for want of one from behind.")                        \
+    X(REDIRECTS, COUNTER, "redirects_total", NULL, NULL, "Answers of the redirecting listeners.")  \
     X(CLIENT_ABORTS, COUNTER, "client_aborts_total", NULL, NULL,                                   \
       "Requests that the client gave up.")                                                         \
     X(BAD_REQUESTS, COUNTER, "bad_requests_total", NULL, NULL,                                     \
