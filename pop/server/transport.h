@@ -10,7 +10,8 @@
  *            nothing more is pulled until that is gone: so a slow peer holds back its own
  *            streams and no memory.
  *
- *              CONNECTING -> HANDSHAKE -> OPEN -> FLUSHING (transport_close) -> CLOSED
+ *              CONNECTING -> HANDSHAKE -> OPEN -> FLUSHING (transport_close) -> LINGERING -> CLOSED
+ *              (from everywhere: abort, failure -> CLOSED)
  * Threads:   the worker's own.
  * Ownership: transports belong to whom the events go. After on_closed (always asynchronous, always
  *            last, exactly once) the transport is gone.
@@ -22,7 +23,8 @@
 #include "pop/tls/tls.h"
 #include "steering/base/addr.h"
 
-enum { TRANSPORT_UNSENT_MAX = 4 * (IO_RECORD_BYTES + 64) };
+/* One pull, encrypted into the smallest records, and a handshake's flight. */
+enum { TRANSPORT_UNSENT_MAX = IO_BUFFER_BYTES + IO_BUFFER_BYTES / 16 + 16 * 1024 };
 
 /* Why a connection ended; stable words for logs and metrics. */
 #define TRANSPORT_CAUSE_LIST(X)                                                                    \
@@ -106,5 +108,5 @@ struct transport_info transport_info(const struct transport *transport);
 const struct tls_engine *transport_tls(const struct transport *transport);
 /* Smoothed round trip time as the kernel measured it; 0: unknown. A system call. */
 uint32_t transport_rtt_us(const struct transport *transport);
-/* OpenSSL's words for a TLS error, or ""; valid in on_closed. */
+/* OpenSSL's words for a TLS error, the system's for others, or ""; valid in on_closed. */
 const char *transport_reason(const struct transport *transport);
