@@ -191,7 +191,7 @@ TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c 
 	tally_test.c tcp_clients_test.c)
 TESTS_tls := $(addprefix tests/unit/pop/tls/,)
 TESTS_http := $(addprefix tests/unit/pop/http/,head_test.c pipe_test.c)
-TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c)
+TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts_test.c)
 TESTS_pop := $(addprefix tests/unit/pop/server/,)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
 FUZZ_base :=

@@ -37,6 +37,8 @@ struct http_limits {
     uint32_t hpack_table_bytes;
     uint32_t h1_buffer_bytes; /* HTTP/1.1: stop reading while a pipe holds more than that */
     uint32_t score_max;       /* points of misbehaviour; three quarters: GOAWAY, all: close */
+    bool is_shared;           /* HTTP/2: the peer carries many clients (backbone): be fair among its
+                                 streams whatever priority they claim, let it reset any number */
 };
 
 enum { HTTP_EARLY_REFUSAL_MAX = 64 };
