@@ -9,10 +9,6 @@
 
 enum { NO_PEER = UINT32_MAX, NS_PER_US = 1000, NS_PER_MS = 1000000 };
 
-#define NOT_PROCESSED STR("steer-not-processed")
-#define FAILED STR("steer-failed")
-#define LOAD STR("steer-load")
-
 static struct attempts_facts facts_of(const struct exchange *exchange)
 {
     const struct http_server_stream *client = exchange->client;
@@ -120,16 +116,28 @@ void exchange_give_up(struct exchange *exchange, const struct attempt_step *step
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
+/* The lease is of no use: with what this hop adds, the head has too many fields. */
+static void give_back(struct exchange *exchange, const struct upstream_lease *lease)
+{
+    static const struct hop_refusal refusal = { .status = 431, .details = "too_many_fields" };
+    struct upstream_result result = { .is_client_fault = true, .load_percent = UINT32_MAX };
+    upstream_done(exchange->worker->upstream, lease, &result);
+    exchange_refuse(exchange, &refusal);
+}
+
 static void send_request(struct exchange *exchange, const struct upstream_lease *lease)
 {
     struct http_server_stream *client = exchange->client;
-    struct exchange_try *try = exchange_take_try(exchange);
-    exchange->try = try;
-    try->lease = *lease;
     struct hop_out out;
     exchange_hop_out(exchange, &out);
     struct http_head head = { .content_length = -1 };
-    hop_make_request(&client->request, &out, &client->arena, &head);
+    if (!hop_make_request(&client->request, &out, &client->arena, &head)) {
+        give_back(exchange, lease);
+        return;
+    }
+    struct exchange_try *try = exchange_take_try(exchange);
+    exchange->try = try;
+    try->lease = *lease;
     struct pipe *body = client->has_body ? &client->body : NULL;
     if (body != NULL && exchange->attempts.count > 0)
         pipe_rewind(body);
@@ -224,31 +232,18 @@ void exchange_next(struct exchange *exchange)
 
 /* ---- the peer's answer ----------------------------------------------------------------------- */
 
-/* Our own gateway tells by fields of its own what its refusals mean. */
-static enum attempt_cause judge_gateway(const struct http_head *response)
-{
-    if (http_head_find(response, NOT_PROCESSED) != NULL)
-        return ATTEMPT_NOT_PROCESSED;
-    if (http_head_find(response, FAILED) != NULL)
-        return ATTEMPT_GATEWAY;
-    return ATTEMPT_NONE;
-}
-
 static void judge(struct exchange *exchange, const struct http_head *response)
 {
     struct attempts_facts facts = facts_of(exchange);
     uint16_t status = response->status;
-    if (!exchange->target.is_origin) {
-        enum attempt_cause cause = judge_gateway(response);
-        if (cause != ATTEMPT_NONE) {
-            exchange_fail(exchange, cause, cause == ATTEMPT_NOT_PROCESSED, status);
-            return;
-        }
+    enum attempt_cause cause = hop_response_cause(response, !exchange->target.is_origin);
+    if (cause == ATTEMPT_NOT_PROCESSED || cause == ATTEMPT_GATEWAY) {
+        exchange_fail(exchange, cause, cause == ATTEMPT_NOT_PROCESSED, status);
+        return;
     }
     if (status >= 400 && attempts_wants_retry_of(&exchange->attempts, status, &facts)) {
-        bool is_misdirected = status == 421;
-        exchange_fail(exchange, is_misdirected ? ATTEMPT_STATUS_421 : ATTEMPT_STATUS,
-                      is_misdirected, status);
+        bool is_misdirected = cause == ATTEMPT_STATUS_421;
+        exchange_fail(exchange, is_misdirected ? cause : ATTEMPT_STATUS, is_misdirected, status);
         return;
     }
     record(exchange, ATTEMPT_NONE, false, status);
@@ -256,16 +251,15 @@ static void judge(struct exchange *exchange, const struct http_head *response)
     exchange_respond(exchange);
 }
 
-static void note_result(struct exchange_try *try, uint64_t sent_ns, const struct io *io)
+static void note_result(struct exchange_try *try, const struct exchange *exchange)
 {
     const struct http_head *response = &try->stream->response;
+    uint64_t now_ns = exchange->worker->io.now_ns;
     try->result.is_success = true;
     try->result.status = response->status;
-    if (io->now_ns > sent_ns)
-        try->result.first_byte_us = (io->now_ns - sent_ns) / NS_PER_US;
-    uint64_t percent = 0;
-    if (str_parse_u64(http_head_get(response, LOAD), 100, &percent))
-        try->result.load_percent = (uint32_t)percent;
+    if (now_ns > exchange->sent_ns)
+        try->result.first_byte_us = (now_ns - exchange->sent_ns) / NS_PER_US;
+    try->result.load_percent = hop_response_load(response, !exchange->target.is_origin);
 }
 
 void exchange_on_response(void *stream_owner, struct http_client_stream *stream)
@@ -276,7 +270,7 @@ void exchange_on_response(void *stream_owner, struct http_client_stream *stream)
         return;
     assert(try->stream == stream && exchange->state == EXCHANGE_SENT);
     exchange_hold(exchange);
-    note_result(try, exchange->sent_ns, &exchange->worker->io);
+    note_result(try, exchange);
     judge(exchange, &stream->response);
     exchange_watch(exchange);
     exchange_let_go(exchange);

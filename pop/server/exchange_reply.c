@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the client gets: the peer's response, or one of our own. */
 #include <assert.h>
-#include <stdio.h>
 
 #include "pop/server/exchange_priv.h"
 #include "steering/base/clock.h"
-
-enum { LOAD_TEXT_MAX = 12 };
-
-#define OWN_PREFIX STR("steer-")
 
 void exchange_hop_out(const struct exchange *exchange, struct hop_out *out)
 {
@@ -33,42 +28,22 @@ void exchange_hop_out(const struct exchange *exchange, struct hop_out *out)
     };
 }
 
-/* The same towards the client. */
-static void hop_back(const struct exchange *exchange, struct hop_out *out)
-{
-    exchange_hop_out(exchange, out);
-    out->to_backbone = exchange->origin.is_backbone;
-}
-
-/* How much of what our origins may be given at once is in use. */
+/* How much of what our origins may be given at once is in use; 0: unknown. */
 uint32_t exchange_load_percent(const struct exchanges *exchanges)
 {
     if (exchanges->capacity == 0)
         return 0;
     uint64_t percent = exchanges->count * 100 / exchanges->capacity;
-    return percent > 100 ? 100 : (uint32_t)percent;
+    return percent > 100 ? 100 : percent == 0 ? 1 : (uint32_t)percent;
 }
 
-static void add_load(const struct exchange *exchange, struct http_head *head)
+/* Towards the client. */
+static void hop_back(const struct exchange *exchange, struct hop_out *out)
 {
-    if (!exchange->origin.is_backbone || exchange->settings->node->role != POP_ROLE_GATEWAY)
-        return;
-    struct arena *arena = &exchange->client->arena;
-    char text[LOAD_TEXT_MAX];
-    int len = snprintf(text, sizeof(text), "%u", exchange_load_percent(exchange->exchanges));
-    struct str value = arena_str(arena, (struct str){ .ptr = text, .len = (size_t)len });
-    http_head_add(head, arena, STR("steer-load"), value);
-}
-
-/* Our own fields mean something only between two neighbours, and nothing when an origin sends
- * them. */
-static void strip_own(struct http_head *head)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < head->field_count; i++)
-        if (!str_starts_with(head->fields[i].name, OWN_PREFIX))
-            head->fields[kept++] = head->fields[i];
-    head->field_count = kept;
+    exchange_hop_out(exchange, out);
+    out->to_backbone = exchange->origin.is_backbone;
+    if (out->is_region)
+        out->load_percent = exchange_load_percent(exchange->exchanges);
 }
 
 void exchange_inform(struct exchange *exchange, const struct http_head *head)
@@ -78,9 +53,9 @@ void exchange_inform(struct exchange *exchange, const struct http_head *head)
     if (exchange->client->is_responded || exchange->is_client_closed)
         return;
     hop_back(exchange, &out);
-    hop_make_response(head, &out, &exchange->client->arena, &passed);
-    strip_own(&passed);
-    http_server_inform(exchange->client, &passed);
+    out.load_percent = 0;
+    if (hop_make_response(head, &out, &exchange->client->arena, &passed))
+        http_server_inform(exchange->client, &passed);
 }
 
 /* ---- the peer's response --------------------------------------------------------------------- */
@@ -103,9 +78,13 @@ void exchange_respond(struct exchange *exchange)
     struct http_head head = { .content_length = -1 };
     struct hop_out out;
     hop_back(exchange, &out);
-    strip_own(&peer->response);
-    hop_make_response(&peer->response, &out, &client->arena, &head);
-    add_load(exchange, &head);
+    if (!hop_make_response(&peer->response, &out, &client->arena, &head)) {
+        struct hop_refusal refusal = { .status = 502,
+                                       .error = "http_response_header_section_size",
+                                       .details = "too_many_fields" };
+        exchange_refuse(exchange, &refusal);
+        return;
+    }
     uint16_t status = peer->response.status;
     exchange->attempts.is_started = true;
     exchange->state = EXCHANGE_RESPONDING;
@@ -150,7 +129,6 @@ void exchange_refuse(struct exchange *exchange, const struct hop_refusal *refusa
     const char *server = exchange->settings->node->server_header;
     if (server != NULL && server[0] != '\0')
         http_head_add(&head, &client->arena, STR("server"), str_from(server));
-    add_load(exchange, &head);
     exchange->state = EXCHANGE_RESPONDING;
     exchange->attempts.is_started = true;
     exchange->is_ours = true;

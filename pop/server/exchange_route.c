@@ -29,6 +29,8 @@ static bool find_route(struct exchange *exchange, struct hop_refusal *out_refusa
     const struct settings *settings = exchange->settings;
     if (str_eq(request->method, STR("CONNECT")) && request->protocol.len == 0)
         return refuse(out_refusal, 501, "http_request_denied", "connect");
+    if (exchange->hop.is_last_recipient)
+        return refuse(out_refusal, 501, "http_request_denied", "max_forwards");
     struct str path = str_eq(request->path, STR("*")) ? STR("/") : request->path;
     long at = route_table_find(settings->routes, request->authority, path);
     if (at < 0)
