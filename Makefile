@@ -190,7 +190,7 @@ TESTS_answer := $(addprefix tests/unit/dns/answer/,ecs_test.c edns_test.c steere
 TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c site_counts_test.c \
 	tally_test.c tcp_clients_test.c)
 TESTS_tls := $(addprefix tests/unit/pop/tls/,)
-TESTS_http := $(addprefix tests/unit/pop/http/,head_test.c pipe_test.c)
+TESTS_http := $(addprefix tests/unit/pop/http/,h2_session_test.c head_test.c pipe_test.c)
 TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts_test.c)
 TESTS_pop := $(addprefix tests/unit/pop/server/,)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.

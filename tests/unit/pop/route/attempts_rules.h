@@ -66,8 +66,10 @@ static inline void rules_setup(struct rules *rules, struct draw draw, struct att
         rules->peers[i] = (uint32_t)rules_below(rules, RULES_PEERS_MAX + 1);
     }
     rules->targets[0].is_origin = rules_chance(rules, 25);
-    for (size_t i = 0; i <= RULES_REGIONS_MAX; i++)
+    for (size_t i = 0; i <= RULES_REGIONS_MAX; i++) {
         rules->budgets[i] = retry_budget_init(20, (uint32_t)rules_below(rules, 3), rules->now_ms);
+        rules->budgets[i].milli_tokens = 1000 * rules_below(rules, 4);
+    }
     rules->settings = (struct attempts_settings){
         .targets = rules->targets,
         .target_count = count,
@@ -248,9 +250,11 @@ static inline void rules_play(struct draw draw)
             rules_check_retry(&rules);
         rules.at = rules_find(&rules, step.target);
         bool is_charged = rules.records > 0 && !rules_is_free(rules.last.cause);
+        uint64_t left = retry_budget_tokens(&rules.budgets[rules.at]);
         if (is_charged)
-            assert(tokens[rules.at] > 0 &&
-                   retry_budget_tokens(&rules.budgets[rules.at]) == tokens[rules.at] - 1);
+            assert(tokens[rules.at] > 0 && left == tokens[rules.at] - 1);
+        else if (rules.records > 0)
+            assert(left == tokens[rules.at]);
         uint32_t used = rules.settings.used > 0 ? rules.settings.used : 1;
         assert(step.number == used + rules.sent);
         rules.tries[rules.at]++;

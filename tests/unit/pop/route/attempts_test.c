@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pop/route/attempts.h"
+#include "steering/base/mem.h"
+
+enum { TARGETS = 3, NOW_MS = 5000 };
+
+/* A story: what happened in each attempt, told by a letter; where each went, by a digit (of the
+ * target). */
+static const struct {
+    char letter;
+    enum attempt_cause cause;
+    bool has_peer;
+} events[] = {
+    { 'n', ATTEMPT_NO_PEER, false },         { 'f', ATTEMPT_FULL, false },
+    { 'a', ATTEMPT_ACQUIRE_TIMEOUT, false }, { 'c', ATTEMPT_CONNECT, true },
+    { 'x', ATTEMPT_CONNECT, false },         { 'R', ATTEMPT_REFUSED, true },
+    { 'N', ATTEMPT_NOT_PROCESSED, true },    { 'r', ATTEMPT_RESET, true },
+    { 'd', ATTEMPT_CLOSED, true },           { 'p', ATTEMPT_PING_TIMEOUT, true },
+    { 't', ATTEMPT_TRY_TIMEOUT, true },      { 'b', ATTEMPT_PROTOCOL, true },
+    { 's', ATTEMPT_STATUS, true },           { 'm', ATTEMPT_STATUS_421, true },
+    { 'g', ATTEMPT_GATEWAY, true },
+};
+
+static struct attempt_record event_of(char letter, uint32_t peer)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+        if (events[i].letter == letter)
+            return (struct attempt_record){ .cause = events[i].cause,
+                                            .peer = events[i].has_peer ? peer : UINT32_MAX };
+    fail_msg("no event '%c'", letter);
+    return (struct attempt_record){ .peer = 0 };
+}
+
+enum flags { POST = 1, OPTED = 2, BACKBONE = 4, ORIGIN = 8, ONE = 16, SPENT = 32, BIG = 64 };
+
+struct row {
+    const char *what;
+    unsigned flags;
+    uint32_t max;
+    const char *events, *targets; /* targets[0] is the first attempt's */
+    enum retry_denial denial;
+    uint16_t status;
+    bool is_unprocessed;
+};
+
+static const struct row rows[] = {
+    { "proof: never sent", POST, 9, "ccc", "0001", RETRY_ALLOWED, 0, false },
+    { "proof: refused", POST, 9, "R", "00", RETRY_ALLOWED, 0, false },
+    { "proof: misdirected", POST, 9, "m", "00", RETRY_ALLOWED, 0, false },
+    { "proof: the gateway did nothing", POST, 9, "N", "01", RETRY_ALLOWED, 0, false },
+    { "lacks go on to the next", POST, 9, "nfa", "012", RETRY_DENIED_NOWHERE, 503, true },
+    { "connects without a peer: next, then again", POST, 9, "xxxx", "01201", RETRY_ALLOWED, 0,
+      false },
+    { "no proof, POST: reset", POST, 9, "r", "0", RETRY_DENIED_METHOD, 502, false },
+    { "no proof, POST: death", POST, 9, "d", "0", RETRY_DENIED_METHOD, 502, false },
+    { "no proof, POST: ping", POST, 9, "p", "0", RETRY_DENIED_METHOD, 504, false },
+    { "no proof, POST: timeout", POST, 9, "t", "0", RETRY_DENIED_METHOD, 504, false },
+    { "no proof, POST: not HTTP", POST, 9, "b", "0", RETRY_DENIED_METHOD, 502, false },
+    { "no proof, POST: status", POST | OPTED, 9, "s", "0", RETRY_DENIED_METHOD, 502, false },
+    { "no proof, POST: gateway", POST, 9, "g", "0", RETRY_DENIED_METHOD, 502, false },
+    { "proof, then none", POST, 9, "cr", "00", RETRY_DENIED_METHOD, 502, false },
+    { "GET: reset stays in the region", 0, 9, "r", "00", RETRY_ALLOWED, 0, false },
+    { "GET: timeout stays in the region", 0, 9, "tttt", "00011", RETRY_ALLOWED, 0, false },
+    { "GET: a death goes to the next", 0, 9, "d", "01", RETRY_ALLOWED, 0, false },
+    { "GET: poison", 0, 9, "dd", "01", RETRY_DENIED_POISON, 502, false },
+    { "GET: poison, by ping", 0, 9, "dp", "01", RETRY_DENIED_POISON, 504, false },
+    { "GET: poison, behind gateways", 0, 9, "gg", "01", RETRY_DENIED_POISON, 502, false },
+    { "GET: poison, with proof between", 0, 9, "dcd", "011", RETRY_DENIED_POISON, 502, false },
+    { "GET: death, then back to the first", 0, 9, "dnn", "0120", RETRY_ALLOWED, 0, false },
+    { "GET: a death, one region", ONE, 9, "d", "00", RETRY_ALLOWED, 0, false },
+    { "GET: instances used up", ONE, 9, "ttt", "000", RETRY_DENIED_NOWHERE, 504, false },
+    { "GET: status without opt-in", 0, 9, "s", "0", RETRY_DENIED_METHOD, 502, false },
+    { "GET: status with opt-in", OPTED, 9, "s", "00", RETRY_ALLOWED, 0, false },
+    { "GET: origins die one by one", ORIGIN, 9, "d", "00", RETRY_ALLOWED, 0, false },
+    { "GET: count", 0, 2, "tt", "00", RETRY_DENIED_COUNT, 504, false },
+    { "lacks do not count", 0, 1, "nn", "012", RETRY_ALLOWED, 0, false },
+    { "backbone: another instance", BACKBONE, 9, "r", "00", RETRY_ALLOWED, 0, false },
+    { "backbone: no other region", BACKBONE, 9, "ccc", "000", RETRY_DENIED_HOP, 503, true },
+    { "backbone: a refusal is passed back", BACKBONE, 9, "N", "0", RETRY_DENIED_HOP, 503, true },
+    { "backbone: a lack is passed back", BACKBONE, 9, "n", "0", RETRY_DENIED_HOP, 503, true },
+    { "backbone: failed without proof", BACKBONE, 9, "rcc", "000", RETRY_DENIED_HOP, 503, false },
+    { "no budget", SPENT, 9, "R", "0", RETRY_DENIED_BUDGET, 503, true },
+    { "no budget, nothing sent", SPENT, 9, "cnN", "0012", RETRY_ALLOWED, 0, false },
+    { "content gone", BIG, 9, "R", "0", RETRY_DENIED_BODY, 503, true },
+};
+
+static void play(const struct row *row)
+{
+    struct attempt_target targets[TARGETS] = {
+        { .is_origin = (row->flags & ORIGIN) != 0, .region = { 0 } },
+        { .region = { 1 } },
+        { .region = { 2 } },
+    };
+    struct attempts_settings settings = {
+        .targets = targets,
+        .target_count = row->flags & ONE ? 1 : TARGETS,
+        .is_idempotent = (row->flags & POST) == 0,
+        .retries_status = (row->flags & OPTED) != 0,
+        .is_over_backbone = (row->flags & BACKBONE) != 0,
+        .max = row->max,
+    };
+    struct retry_budget budgets[TARGETS];
+    for (size_t i = 0; i < TARGETS; i++)
+        budgets[i] = retry_budget_init(0, row->flags & SPENT ? 0 : 10, NOW_MS);
+    struct attempts attempts;
+    attempts_init(&attempts, &settings);
+    struct attempts_facts facts = { NOW_MS, true, budgets };
+    struct attempt_step step = attempts_next(&attempts, &facts);
+    for (uint32_t i = 0; row->targets[i] != '\0'; i++) {
+        assert_true(step.is_attempt);
+        assert_int_equal(step.target.region.n, row->targets[i] - '0');
+        if (row->events[i] == '\0')
+            break;
+        struct attempt_record record = event_of(row->events[i], i);
+        attempts_record(&attempts, &record);
+        facts.can_replay = (row->flags & BIG) == 0;
+        step = attempts_next(&attempts, &facts);
+    }
+    assert_int_equal(step.is_attempt, row->denial == RETRY_ALLOWED);
+    if (row->denial == RETRY_ALLOWED)
+        return;
+    assert_string_equal(retry_denial_name(step.denial), retry_denial_name(row->denial));
+    assert_int_equal(step.status, row->status);
+    assert_int_equal(step.is_unprocessed, row->is_unprocessed);
+}
+
+static void test_next_follows_table(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        print_message("%s\n", rows[i].what);
+        play(&rows[i]);
+    }
+}
+
+static struct attempts start(const struct attempts_settings *settings)
+{
+    struct attempts attempts;
+    attempts_init(&attempts, settings);
+    return attempts;
+}
+
+static const struct attempt_target two[] = { { .region = { 0 } }, { .region = { 1 } } };
+
+static void test_next_without_targets(void **state)
+{
+    (void)state;
+    struct attempts attempts = start(&(struct attempts_settings){ .max = 3 });
+    struct attempts_facts facts = { .now_ms = NOW_MS };
+    struct attempt_step step = attempts_next(&attempts, &facts);
+    assert_false(step.is_attempt);
+    assert_int_equal(step.status, 503);
+    assert_true(step.is_unprocessed);
+    attempts = start(&(struct attempts_settings){ .max = 3, .is_loop = true });
+    assert_int_equal(attempts_next(&attempts, &facts).status, 508);
+}
+
+static void test_next_heeds_deadline(void **state)
+{
+    (void)state;
+    struct attempts_settings settings = {
+        .targets = two, .target_count = 2, .max = 5, .deadline_ms = NOW_MS + 100, .min_try_ms = 50
+    };
+    static const struct {
+        uint64_t first_ms, then_ms;
+        bool is_first, is_second;
+    } times[] = {
+        { 0, 50, true, true },
+        { 0, 51, true, false },
+        { 99, 0, true, true }, /* the first needs no minimum */
+        { 100, 0, false, false },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+        struct attempts attempts = start(&settings);
+        struct attempts_facts facts = { NOW_MS + times[i].first_ms, true, NULL };
+        struct attempt_step step = attempts_next(&attempts, &facts);
+        assert_int_equal(step.is_attempt, times[i].is_first);
+        if (!times[i].is_first) {
+            assert_int_equal(step.status, 504);
+            continue;
+        }
+        attempts_record(&attempts, &(struct attempt_record){ .cause = ATTEMPT_CONNECT });
+        facts.now_ms = NOW_MS + times[i].then_ms;
+        step = attempts_next(&attempts, &facts);
+        assert_int_equal(step.is_attempt, times[i].is_second);
+        assert_true(step.is_attempt || step.denial == RETRY_DENIED_DEADLINE);
+    }
+}
+
+static void test_next_after_start_is_denied(void **state)
+{
+    (void)state;
+    struct attempts attempts = start(
+        &(struct attempts_settings){ .targets = two, .target_count = 2, .is_idempotent = true });
+    struct attempts_facts facts = { .now_ms = NOW_MS, .can_replay = true };
+    attempts_next(&attempts, &facts);
+    attempts.is_started = true;
+    attempts_record(&attempts, &(struct attempt_record){ .cause = ATTEMPT_REFUSED });
+    struct attempt_step step = attempts_next(&attempts, &facts);
+    assert_int_equal(step.denial, RETRY_DENIED_STARTED);
+    assert_false(step.is_unprocessed);
+}
+
+/* A hop's first is the one that brought the request here; its retries count on from there. */
+static void test_next_numbers_over_hops(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t used, max, first, second;
+    } hops[] = { { 0, 3, 1, 2 }, { 1, 3, 1, 2 }, { 2, 3, 2, 3 }, { 3, 3, 3, 0 }, { 9, 3, 9, 0 } };
+    for (size_t i = 0; i < ARRAY_SIZE(hops); i++) {
+        struct attempts attempts = start(&(struct attempts_settings){
+            .targets = two, .target_count = 2, .max = hops[i].max, .used = hops[i].used });
+        struct attempts_facts facts = { .now_ms = NOW_MS, .can_replay = true };
+        struct attempt_step step = attempts_next(&attempts, &facts);
+        assert_int_equal(step.number, hops[i].first);
+        attempts_record(&attempts, &(struct attempt_record){ .cause = ATTEMPT_REFUSED });
+        step = attempts_next(&attempts, &facts);
+        assert_int_equal(step.is_attempt ? step.number : 0, hops[i].second);
+    }
+}
+
+static void test_wants_retry_of_statuses(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t status;
+        bool is_idempotent, is_opted, is_wanted;
+    } statuses[] = {
+        { 200, true, true, false },  { 500, true, true, false },  { 404, true, true, false },
+        { 502, true, true, true },   { 503, true, true, true },   { 504, true, true, true },
+        { 503, true, false, false }, { 503, false, true, false }, { 421, false, false, true },
+        { 425, true, true, false },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+        struct attempts attempts =
+            start(&(struct attempts_settings){ .targets = two,
+                                               .target_count = 2,
+                                               .max = 2,
+                                               .is_idempotent = statuses[i].is_idempotent,
+                                               .retries_status = statuses[i].is_opted });
+        struct retry_budget budgets[2] = { retry_budget_init(0, 1, NOW_MS) };
+        budgets[0].milli_tokens = 1000;
+        struct attempts_facts facts = { NOW_MS, true, budgets };
+        attempts_next(&attempts, &facts);
+        assert_int_equal(attempts_wants_retry_of(&attempts, statuses[i].status, &facts),
+                         statuses[i].is_wanted);
+        assert_int_equal(retry_budget_tokens(&budgets[0]), 1); /* asking costs nothing */
+        budgets[0].milli_tokens = 999;
+        assert_false(attempts_wants_retry_of(&attempts, statuses[i].status, &facts));
+        /* What it promises is what attempts_next then does. */
+        if (!statuses[i].is_wanted)
+            continue;
+        budgets[0].milli_tokens = 1000;
+        attempts_record(&attempts, &(struct attempt_record){ .cause = statuses[i].status == 421
+                                                                          ? ATTEMPT_STATUS_421
+                                                                          : ATTEMPT_STATUS });
+        assert_true(attempts_next(&attempts, &facts).is_attempt);
+        assert_false(attempts_wants_retry_of(&attempts, statuses[i].status, &facts)); /* max */
+    }
+}
+
+static void test_tried_is_of_present_target(void **state)
+{
+    (void)state;
+    struct attempts attempts = start(&(struct attempts_settings){
+        .targets = two, .target_count = 2, .max = 9, .is_idempotent = true });
+    struct attempts_facts facts = { .now_ms = NOW_MS, .can_replay = true };
+    static const struct {
+        enum attempt_cause cause;
+        uint32_t peer;
+    } tries[] = { { ATTEMPT_RESET, 7 }, { ATTEMPT_CLOSED, 8 }, { ATTEMPT_RESET, 21 } };
+    uint32_t peers[4];
+    attempts_next(&attempts, &facts);
+    assert_int_equal(attempts_tried(&attempts, peers, 4), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
+        attempts_record(&attempts,
+                        &(struct attempt_record){ .cause = tries[i].cause, .peer = tries[i].peer });
+        assert_true(attempts_next(&attempts, &facts).is_attempt);
+    }
+    assert_int_equal(attempts_tried(&attempts, peers, 4), 1); /* in region 1 */
+    assert_int_equal(peers[0], 21);
+    assert_int_equal(attempts_tried(&attempts, peers, 0), 0);
+}
+
+static void test_cause_of_outcomes(void **state)
+{
+    (void)state;
+    for (unsigned error = HTTP_ERROR_CANCELLED; error <= HTTP_ERROR_INTERNAL; error++) {
+        /* Proof of the codec must never get lost, and never be invented. */
+        enum attempt_cause proven = attempt_cause_of((enum http_error)error, true);
+        enum attempt_cause unproven = attempt_cause_of((enum http_error)error, false);
+        assert_true(attempt_cause_is_proof(proven));
+        bool is_refusal = error == HTTP_ERROR_REFUSED || error == HTTP_ERROR_GOAWAY;
+        assert_int_equal(attempt_cause_is_proof(unproven), is_refusal);
+    }
+    assert_int_equal(attempt_cause_of(HTTP_ERROR_NONE, false), ATTEMPT_NONE);
+    assert_int_equal(attempt_cause_of(HTTP_ERROR_TIMEOUT, false), ATTEMPT_PING_TIMEOUT);
+    assert_int_equal(attempt_cause_of(HTTP_ERROR_CLOSED, false), ATTEMPT_CLOSED);
+}
+
+static void test_names_are_all_there(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i <= ATTEMPT_GATEWAY; i++)
+        assert_non_null(attempt_cause_name((enum attempt_cause)i));
+    for (unsigned i = 0; i <= RETRY_DENIED_POISON; i++)
+        assert_non_null(retry_denial_name((enum retry_denial)i));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_next_follows_table),
+        cmocka_unit_test(test_next_without_targets),
+        cmocka_unit_test(test_next_heeds_deadline),
+        cmocka_unit_test(test_next_after_start_is_denied),
+        cmocka_unit_test(test_next_numbers_over_hops),
+        cmocka_unit_test(test_wants_retry_of_statuses),
+        cmocka_unit_test(test_tried_is_of_present_target),
+        cmocka_unit_test(test_cause_of_outcomes),
+        cmocka_unit_test(test_names_are_all_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
