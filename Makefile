@@ -191,8 +191,9 @@ TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c 
 	tally_test.c tcp_clients_test.c)
 TESTS_tls := $(addprefix tests/unit/pop/tls/,)
 TESTS_http := $(addprefix tests/unit/pop/http/,h2_session_test.c head_test.c pipe_test.c)
-TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts_test.c)
-TESTS_pop := $(addprefix tests/unit/pop/server/,)
+TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts_test.c \
+	budgets_test.c route_table_test.c)
+TESTS_pop := $(addprefix tests/unit/pop/server/,upstream_origin_test.c upstream_test.c)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
 FUZZ_base :=
 FUZZ_model := $(addprefix tests/fuzz/,break_glass_fuzz.c document_fuzz.c)

@@ -183,7 +183,9 @@ void upstream_peer_on_end(struct upstream_peer *peer, struct upstream_conn *conn
         const struct ejection_evidence evidence = { .is_connect_failure = true };
         peer->connects_failed++;
         tally_add(upstream->worker->tally, TALLY_CONNECTS_FAILED);
-        observe(peer, &evidence);
+        /* Gateways are let be by the backoff alone, and are warm again soon after they are back. */
+        if (peer->pool->is_origin)
+            observe(peer, &evidence);
     }
     log_limited(LOG_LEVEL_INFO, conn->is_warmed ? "upstream.lost" : "upstream.connect",
                 "peer=%s cause=%s", peer->name, cause);
