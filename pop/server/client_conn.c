@@ -465,15 +465,11 @@ static size_t on_pull(void *owner, uint8_t *out, size_t capacity)
     struct client_conn *conn = owner;
     if (conn->session == NULL)
         return 0;
-    return conn->session->ops->produce(conn->session, out, capacity);
-}
-
-static void on_flushed(void *owner)
-{
-    struct client_conn *conn = owner;
-    const struct http_session *session = conn->session;
-    if (session != NULL && session->is_over && !session->ops->wants_write(session))
+    struct http_session *session = conn->session;
+    size_t len = session->ops->produce(session, out, capacity);
+    if (session->is_over && !session->ops->wants_write(session))
         close_if_over(conn);
+    return len;
 }
 
 static void count_bytes(const struct client_conn *conn)
@@ -506,7 +502,6 @@ static const struct transport_events transport_events = {
     .on_bytes = on_bytes,
     .on_end = on_end,
     .on_pull = on_pull,
-    .on_flushed = on_flushed,
     .on_closed = on_transport_closed,
 };
 

@@ -125,6 +125,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     struct client_listener *listener = container_of(poll, struct client_listener, poll);
     (void)status;
     (void)events;
+    io_turn(&listener->clients->worker->io);
     for (unsigned i = 0; i < ACCEPTS_AT_ONCE; i++)
         if (!accept_one(listener))
             break;

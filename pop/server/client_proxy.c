@@ -72,6 +72,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     struct client_proxy *proxy = container_of(poll, struct client_proxy, poll);
     (void)status;
     (void)events;
+    io_turn(&proxy->conn->clients->worker->io);
     ssize_t got = recv(proxy->fd, proxy->bytes + proxy->len, sizeof(proxy->bytes) - proxy->len, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;

@@ -328,6 +328,7 @@ void exchange_on_closed(void *stream_owner, struct http_client_stream *stream,
     struct exchange *exchange = try->exchange;
     if (exchange != NULL) /* else it was cancelled, and why is noted */
         try->result.error = outcome.error;
+    bool is_ping_dead = upstream_is_ping_dead(&try->lease);
     upstream_done(try->exchanges->worker->upstream, &try->lease, &try->result);
     try->is_closed = true;
     if (exchange == NULL) {
@@ -337,7 +338,8 @@ void exchange_on_closed(void *stream_owner, struct http_client_stream *stream,
     }
     exchange_hold(exchange);
     if (exchange->state == EXCHANGE_SENT) {
-        enum attempt_cause cause = attempt_cause_of(outcome.error, outcome.is_unprocessed);
+        enum http_error error = is_ping_dead ? HTTP_ERROR_TIMEOUT : outcome.error;
+        enum attempt_cause cause = attempt_cause_of(error, outcome.is_unprocessed);
         bool is_proof = outcome.is_unprocessed || attempt_cause_is_proof(cause);
         exchange_fail(exchange, cause, is_proof, 0);
     } else {

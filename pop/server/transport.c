@@ -430,6 +430,11 @@ struct transport_info transport_info(const struct transport *transport)
     return info;
 }
 
+const struct tls_engine *transport_tls(const struct transport *transport)
+{
+    return transport->tls;
+}
+
 uint32_t transport_rtt_us(const struct transport *transport)
 {
     struct tcp_info info = { .tcpi_rtt = 0 };
