@@ -203,7 +203,7 @@ FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
 FUZZ_answer := $(addprefix tests/fuzz/,answer_fuzz.c)
 FUZZ_tls := $(addprefix tests/fuzz/,)
 FUZZ_http := $(addprefix tests/fuzz/,)
-FUZZ_route := $(addprefix tests/fuzz/,attempts_fuzz.c)
+FUZZ_route := $(addprefix tests/fuzz/,attempts_fuzz.c hop_fuzz.c)
 
 # Small programs that callgrind is run on: make build/release/tests/bench/answer_bench
 BENCH_base := $(addprefix tests/bench/,udp_echo.c)

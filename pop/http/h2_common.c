@@ -55,7 +55,7 @@ void h2_wake(struct h2_session *session)
 bool h2_wants_write(const struct http_session *base)
 {
     const struct h2_session *session = (const struct h2_session *)(const void *)base;
-    return session->left.len > 0 || session->spilt.len > 0 ||
+    return session->left.len > 0 || session->spilt.len > 0 || session->goaway_due ||
            nghttp2_session_want_write(session->ng) != 0;
 }
 
@@ -80,10 +80,9 @@ void h2_charge(struct h2_session *session, enum score_act act)
         fail(session, HTTP_ERROR_ENHANCE_YOUR_CALM, session->score.reason);
         session->base.is_over = true;
     } else if (!session->base.is_draining) {
-        nghttp2_submit_goaway(session->ng, NGHTTP2_FLAG_NONE,
-                              nghttp2_session_get_last_proc_stream_id(session->ng),
-                              NGHTTP2_ENHANCE_YOUR_CALM, NULL, 0);
         session->base.is_draining = true;
+        session->goaway_due = true;
+        session->goaway_code = NGHTTP2_ENHANCE_YOUR_CALM;
     }
 }
 
@@ -91,12 +90,22 @@ void h2_goaway(struct h2_session *session, bool is_final)
 {
     session->base.is_draining = true;
     if (is_final)
-        nghttp2_submit_goaway(session->ng, NGHTTP2_FLAG_NONE,
-                              nghttp2_session_get_last_proc_stream_id(session->ng),
-                              NGHTTP2_NO_ERROR, NULL, 0);
+        session->goaway_due = true;
     else
         nghttp2_submit_shutdown_notice(session->ng);
     h2_wake(session);
+}
+
+/* Not before it can leave at once: a request that was taken while GOAWAY waited in a queue would
+ * be above the id that GOAWAY says, and the client would send it a second time. */
+static void submit_goaway(struct h2_session *session)
+{
+    if (!session->goaway_due || nghttp2_session_get_outbound_queue_size(session->ng) > 0)
+        return;
+    session->goaway_due = false;
+    nghttp2_submit_goaway(session->ng, NGHTTP2_FLAG_NONE,
+                          nghttp2_session_get_last_proc_stream_id(session->ng),
+                          session->goaway_code, NULL, 0);
 }
 
 static void submit_ping(struct h2_session *session, uint8_t kind)
@@ -424,6 +433,7 @@ static bool take_left(struct h2_session *session)
 /* The next frames: content goes into `out` at once, others are `left` by nghttp2. */
 static void take_frames(struct h2_session *session)
 {
+    submit_goaway(session);
     if (session->role->on_turn != NULL)
         session->role->on_turn(session);
     const uint8_t *frame = NULL;

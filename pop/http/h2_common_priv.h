@@ -92,6 +92,8 @@ struct h2_session {
     bool is_busy; /* in receive or produce: no need to ask for a flush */
     bool has_settings;
     bool is_drain_pinged; /* GOAWAY(final) follows the answer */
+    bool goaway_due;      /* with the last id, as soon as it can leave */
+    uint32_t goaway_code;
     bool is_window_bound; /* the frame being made is as long as a window lets it */
 
     /* Output. */
