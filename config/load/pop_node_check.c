@@ -40,8 +40,8 @@ static bool is_listed(const struct pop_listen *listen, const struct site *site)
     const struct addr *own = &listen->at.addr;
     for (size_t i = 0; i < site->gateway_count; i++) {
         const struct site_gateway *gateway = &site->gateways[i];
-        if (gateway->port == listen->at.port &&
-            (addr_eq(own, &gateway->addr) || addr_eq(own, &any[own->family])))
+        bool is_any = own->family == gateway->addr.family && addr_eq(own, &any[own->family]);
+        if (gateway->port == listen->at.port && (is_any || addr_eq(own, &gateway->addr)))
             return true;
     }
     return false;

@@ -44,9 +44,25 @@ static void check_map(const struct topology *topology, const struct map *map)
     assert(last->term_count == 1 && last->terms[0].kind == AREA_ANY);
 }
 
+static void check_backbone(const struct topology *topology)
+{
+    for (size_t i = 0; i < topology->site_count; i++) {
+        const struct site *site = &topology->sites[i];
+        size_t len = strlen(site->identity);
+        assert(len > 0 && site->identity[len - 1] != '.');
+        assert(site->gateway_count <= SITE_GATEWAY_MAX);
+        assert(site->kind == SITE_REGION || site->gateway_count == 0);
+        for (size_t j = 0; j < i; j++)
+            assert(strcmp(site->identity, topology->sites[j].identity) != 0);
+        for (size_t j = 0; j < site->gateway_count; j++)
+            assert(site->gateways[j].port > 0);
+    }
+}
+
 static void check_topology(const struct topology *topology)
 {
     assert(topology->site_count > 0 && topology->region_count <= topology->site_count);
+    check_backbone(topology);
     check_areas(topology);
     for (size_t i = 0; i < topology->map_count; i++)
         check_map(topology, &topology->maps[i]);

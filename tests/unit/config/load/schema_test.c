@@ -19,10 +19,10 @@ struct settings {
     char *string, *name, *computed;
     bool flag;
     uint32_t number, seconds;
-    uint64_t duration_ms;
+    uint64_t duration_ms, bytes;
     struct schema_coordinates at;
     struct schema_addresses addresses;
-    struct schema_listens listen;
+    struct schema_listens listen, peers, single;
     struct schema_cidrs cidrs;
     struct schema_numbers asns;
     struct schema_texts texts;
@@ -83,6 +83,13 @@ static const struct schema_key keys[] = {
       .max = 60000,
       .fallback = "1500ms",
       .doc = "" },
+    { .name = "bytes",
+      .kind = SCHEMA_BYTES,
+      AT(settings, bytes),
+      .min = 512,
+      .max = 1ull << 40,
+      .fallback = "64KiB",
+      .doc = "" },
     { .name = "at", .kind = SCHEMA_COORDINATES, AT(settings, at), .doc = "" },
     { .name = "addresses",
       .kind = SCHEMA_ADDRESSES,
@@ -96,6 +103,8 @@ static const struct schema_key keys[] = {
       .max = 2,
       .fallback = "[\"0.0.0.0:53\", \"[::]:53\"]",
       .doc = "" },
+    { .name = "peers", .kind = SCHEMA_PEERS, AT(settings, peers), .max = 3, .doc = "" },
+    { .name = "single", .kind = SCHEMA_LISTEN, AT(settings, single), .max = 1, .doc = "" },
     { .name = "cidrs", .kind = SCHEMA_CIDRS, AT(settings, cidrs), .max = 9, .doc = "" },
     { .name = "asns", .kind = SCHEMA_ASNS, AT(settings, asns), .max = 9, .doc = "" },
     { .name = "texts", .kind = SCHEMA_TEXTS, AT(settings, texts), .min = 1, .max = 3, .doc = "" },
@@ -175,6 +184,8 @@ static void test_parse_applies_defaults(void **state)
     assert_int_equal(s->number, 7);
     assert_int_equal(s->seconds, 60);
     assert_int_equal(s->duration_ms, 1500);
+    assert_int_equal(s->bytes, 65536);
+    assert_int_equal(s->peers.count, 0);
     assert_false(s->at.is_set);
     assert_int_equal(s->listen.count, 2);
     assert_int_equal(s->listen.items[1].addr.family, ADDR_V6);
@@ -256,6 +267,38 @@ static void test_parse_reads_every_kind(void **state)
     finish(&run);
 }
 
+static void test_parse_reads_sizes(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t bytes;
+    } rows[] = { { "bytes: 512", 512 },
+                 { "bytes: 4096", 4096 },
+                 { "bytes: 1KiB", 1024 },
+                 { "bytes: 3MiB", 3145728 },
+                 { "bytes: 1024GiB", 1ull << 40 } };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct run run;
+        start(&run, rows[i].text);
+        assert_string_equal(buf_text(&run.out), "");
+        assert_int_equal(run.settings.bytes, rows[i].bytes);
+        finish(&run);
+    }
+}
+
+static void test_parse_reads_peers(void **state)
+{
+    struct run run;
+    (void)state;
+    start(&run, "peers: ['192.0.2.1:8443', '[2001:db8::1]:1']");
+    assert_string_equal(buf_text(&run.out), "");
+    assert_int_equal(run.settings.peers.count, 2);
+    assert_int_equal(run.settings.peers.items[0].port, 8443);
+    assert_int_equal(run.settings.peers.items[1].addr.family, ADDR_V6);
+    finish(&run);
+}
+
 /* Nothing behind the colon of a mapping or list: everything in it is commented out. */
 static void test_parse_takes_nothing_as_empty_mapping(void **state)
 {
@@ -295,6 +338,32 @@ static const struct {
     { "duration: 5", NULL },
     { "duration: 50ms", "f:1:11: error: 'duration' must be a duration such as 250ms, 30s or "
                         "5m, from 100ms to 60s, found '50ms'\n" },
+#define SIZE                                                                                       \
+    "f:1:8: error: 'bytes' must be a size such as 4096, 64KiB or 1MiB, from 512 to 1024GiB, "      \
+    "found "
+    { "bytes: 511", SIZE "'511'\n" },
+    { "bytes: 1025GiB", SIZE "'1025GiB'\n" },
+    { "bytes: 17179869185GiB", SIZE "'17179869185GiB'\n" }, /* 2^64 + 1 GiB */
+    { "bytes: 64kB", SIZE "'64kB'\n" },
+    { "bytes: KiB", SIZE "'KiB'\n" },
+    { "bytes: 1.5MiB", SIZE "'1.5MiB'\n" },
+    { "bytes: 64 KiB", SIZE "'64 KiB'\n" },
+    { "bytes: -1", SIZE "'-1'\n" },
+    { "bytes: ''", SIZE "''\n" },
+    { "bytes: [1]", SIZE "a list\n" },
+    { "peers: '192.0.2.1'", "f:1:8: error: expected ADDRESS:PORT such as \"192.0.2.1:8443\" or "
+                            "\"[2001:db8::1]:8443\", found '192.0.2.1'\n" },
+    { "peers: ['192.0.2.1:0', '0.0.0.0:1', '[::]:1', '224.0.0.1:1', '[ff02::1]:1']",
+      "f:1:8: error: 'peers' has 5 entries; at most 3 are allowed\n" },
+    { "peers: ['192.0.2.1:0', '0.0.0.0:1', '[ff02::1]:1']",
+      "f:1:9: error: expected an address and port that can be connected to, found '192.0.2.1:0'\n"
+      "f:1:24: error: expected an address and port that can be connected to, found '0.0.0.0:1'\n"
+      "f:1:37: error: expected an address and port that can be connected to, found "
+      "'[ff02::1]:1'\n" },
+    { "peers:", "f:1:7: error: 'peers' must be a list of ADDRESS:PORT such as \"192.0.2.1:8443\" "
+                "or \"[2001:db8::1]:8443\", found nothing\n" },
+    { "single:", "f:1:8: error: 'single' must be ADDRESS:PORT such as \"127.0.0.1:53\" or "
+                 "\"[::1]:53\", found nothing\n" },
     { "duration: 5 min", "f:1:11: error: 'duration' must be a duration such as 250ms, 30s or "
                          "5m, from 100ms to 60s, found '5 min'\n" },
     { "at: 5", "f:1:5: error: 'at' must be [latitude, longitude] in degrees such as [38.95, "
@@ -457,6 +526,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse_applies_defaults),
         cmocka_unit_test(test_parse_reads_every_kind),
+        cmocka_unit_test(test_parse_reads_sizes),
+        cmocka_unit_test(test_parse_reads_peers),
         cmocka_unit_test(test_parse_takes_nothing_as_empty_mapping),
         cmocka_unit_test(test_parse_reports_errors),
         cmocka_unit_test(test_parse_listen_forms),
