@@ -63,6 +63,7 @@ static void fill_limits(struct settings *settings)
         .hpack_table_bytes = BACKBONE_HPACK_BYTES,
         .h1_buffer_bytes = h1_buffer,
         .score_max = BACKBONE_SCORE_MAX,
+        .is_shared = true,
     };
     settings->origin_limits = (struct http_limits){
         .head_bytes = limits->head_bytes,
