@@ -99,12 +99,13 @@ HTTP_SRC := $(addprefix pop/http/,h2_client.c h2_common.c h2_head.c h2_server.c 
 ROUTE_SRC := $(addprefix pop/route/,attempts.c choice.c connect_rate.c ejection.c floor_plan.c hop_make.c \
 	hop_read.c hop_refusal.c hop_text.c hop_trace.c liveness.c retry_budget.c route_table.c rtt.c)
 POP_SRC := $(addprefix pop/server/,access_log.c client.c client_addrs.c client_conn.c \
-	client_drain.c client_listen.c client_proxy.c client_redirect.c exchange.c \
+	client_drain.c client_listen.c client_proxy.c client_redirect.c dataset.c exchange.c \
 	exchange_attempt.c exchange_log.c exchange_reply.c exchange_route.c exchange_watch.c \
-	io.c mailbox.c regions.c settings.c tally.c traffic.c transport.c transport_read.c \
-	transport_write.c upstream.c upstream_configure.c upstream_conn.c upstream_liveness.c \
-	upstream_peer.c upstream_pool.c upstream_status.c upstream_warm.c wheel.c \
-	worker_thread.c)
+	explaining.c exposition.c gather.c io.c mailbox.c options.c regions.c routes.c server.c \
+	settings.c status.c tally.c tally_metrics.c ticket_watch.c traffic.c transport.c \
+	transport_read.c transport_write.c upstream.c upstream_configure.c upstream_conn.c \
+	upstream_liveness.c upstream_peer.c upstream_pool.c upstream_status.c upstream_warm.c wheel.c \
+	worker_thread.c workers.c)
 
 # ---- archives: one per folder, so that an upward call fails to link --------------------------
 objs = $(patsubst %.c,$(B)/%.o,$(patsubst %.S,$(B)/%.o,$(1)))
@@ -193,7 +194,7 @@ TESTS_tls := $(addprefix tests/unit/pop/tls/,handshake_test.c)
 TESTS_http := $(addprefix tests/unit/pop/http/,h2_session_test.c head_test.c pipe_test.c)
 TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts_test.c \
 	budgets_test.c hop_test.c route_table_test.c)
-TESTS_pop := $(addprefix tests/unit/pop/server/,upstream_origin_test.c upstream_test.c)
+TESTS_pop := $(addprefix tests/unit/pop/server/,upstream_origin_test.c upstream_random_test.c upstream_test.c)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
 FUZZ_base :=
 FUZZ_model := $(addprefix tests/fuzz/,break_glass_fuzz.c document_fuzz.c)

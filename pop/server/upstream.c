@@ -122,6 +122,7 @@ void upstream_cancel(struct upstream_waiter *waiter)
         upstream_pool_unqueue(waiter);
 }
 
+/* cppcheck-suppress constParameter ; what the lease belongs to does change */
 void upstream_done(struct upstream *upstream, const struct upstream_lease *lease,
                    const struct upstream_result *result)
 {

@@ -190,9 +190,7 @@ void upstream_peer_on_end(struct upstream_peer *peer, struct upstream_conn *conn
     log_limited(LOG_LEVEL_INFO, conn->is_warmed ? "upstream.lost" : "upstream.connect",
                 "peer=%s cause=%s", peer->name, cause);
     /* One that served long and is lost is replaced at once. */
-    if (!has_lived && peer->pool->how.is_http2)
-        back_off(peer);
-    else if (!conn->is_warmed)
+    if (!conn->is_warmed || (!has_lived && conn->is_http2))
         back_off(peer);
 }
 
