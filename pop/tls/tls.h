@@ -79,7 +79,7 @@ enum tls_status {
 };
 
 /* Gives ciphertext to the engine. It is borrowed and must stay until tls_read (or tls_handshake)
- * has returned TLS_WANTS_INPUT, ended or failed. */
+ * has returned TLS_WANTS_INPUT, ended or failed. With `len` 0: forgets what it was given. */
 void tls_feed(struct tls_engine *engine, const uint8_t *bytes, size_t len);
 /* What the engine has not taken of it yet: to be copied and fed again by who stops in the middle.
  */
