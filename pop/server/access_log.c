@@ -250,16 +250,14 @@ static void writer_free(struct access_log_writer *writer)
     free(writer);
 }
 
-enum err access_log_open(const char *path, size_t worker_count, struct diag *diag,
-                         struct access_log_writer **out_writer)
+enum err access_log_start(const char *path, int fd, size_t worker_count, struct diag *diag,
+                          struct access_log_writer **out_writer)
 {
     struct access_log_writer *writer = mem_calloc(1, sizeof(*writer));
+    enum err err;
     writer->path = mem_strdup(path);
-    writer->fd = writer->wake_fd = -1;
+    writer->fd = fd;
     atomic_init(&writer->next_fd, -1);
-    enum err err = access_log_open_file(path, diag, &writer->fd);
-    if (err != ERR_OK)
-        goto out;
     writer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (writer->wake_fd < 0) {
         err = diag_errno(diag, errno, "cannot make an eventfd");
@@ -276,6 +274,14 @@ enum err access_log_open(const char *path, size_t worker_count, struct diag *dia
 out:
     writer_free(writer);
     return err;
+}
+
+enum err access_log_open(const char *path, size_t worker_count, struct diag *diag,
+                         struct access_log_writer **out_writer)
+{
+    int fd = -1;
+    enum err err = access_log_open_file(path, diag, &fd);
+    return err != ERR_OK ? err : access_log_start(path, fd, worker_count, diag, out_writer);
 }
 
 struct access_log *access_log_ring(struct access_log_writer *writer, size_t worker)

@@ -19,6 +19,9 @@ struct access_log_writer; /* the thread and its file */
 /* `path`: a file (appended to), or "-". One ring per worker. */
 MUST_USE enum err access_log_open(const char *path, size_t worker_count, struct diag *diag,
                                   struct access_log_writer **out_writer);
+/* The same with a file that was opened before (access_log_open_file), which is taken over. */
+MUST_USE enum err access_log_start(const char *path, int fd, size_t worker_count, struct diag *diag,
+                                   struct access_log_writer **out_writer);
 struct access_log *access_log_ring(struct access_log_writer *writer, size_t worker);
 /* Opens the file anew (after a rotation); the old one is kept when that fails. */
 MUST_USE enum err access_log_reopen(struct access_log_writer *writer, struct diag *diag);
