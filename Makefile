@@ -94,8 +94,8 @@ SERVER_SRC := $(addprefix dns/server/,dataset.c exposition.c frames.c options.c 
 
 TLS_SRC := $(addprefix pop/tls/,ticket_keys.c tls_bio.c tls_context.c tls_engine.c tls_names.c \
 	tls_output.c tls_pem.c tls_sessions.c tls_tickets.c)
-HTTP_SRC := $(addprefix pop/http/,h2_client.c h2_common.c h2_head.c h2_server.c head.c pipe.c \
-	score.c session.c window.c)
+HTTP_SRC := $(addprefix pop/http/,h2_client.c h2_common.c h2_head.c h2_input.c h2_output.c \
+	h2_server.c h2_stream.c head.c pipe.c score.c session.c window.c)
 ROUTE_SRC := $(addprefix pop/route/,attempts.c choice.c connect_rate.c ejection.c floor_plan.c hop_make.c \
 	hop_read.c hop_refusal.c hop_text.c hop_trace.c liveness.c retry_budget.c route_table.c rtt.c)
 POP_SRC := $(addprefix pop/server/,access_log.c client.c client_addrs.c client_conn.c \
@@ -194,7 +194,8 @@ TESTS_tls := $(addprefix tests/unit/pop/tls/,handshake_test.c)
 TESTS_http := $(addprefix tests/unit/pop/http/,h2_session_test.c head_test.c pipe_test.c)
 TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts_test.c \
 	budgets_test.c hop_test.c route_table_test.c)
-TESTS_pop := $(addprefix tests/unit/pop/server/,upstream_origin_test.c upstream_random_test.c upstream_test.c)
+TESTS_pop := $(addprefix tests/unit/pop/server/,upstream_origin_test.c upstream_random_test.c upstream_test.c \
+	transport_test.c wheel_test.c)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
 FUZZ_base :=
 FUZZ_model := $(addprefix tests/fuzz/,break_glass_fuzz.c document_fuzz.c)
