@@ -13,6 +13,7 @@
 #pragma once
 
 #include <nghttp2/nghttp2.h>
+#include <string.h>
 
 #include "pop/http/codec.h"
 #include "pop/http/score.h"
@@ -20,11 +21,15 @@
 
 enum {
     H2_FRAME_HEAD_BYTES = 9,
+    H2_FRAME_BYTES = 16 * 1024, /* of content; one TLS record's worth */
     /* With less room than that no frame of content is begun: no confetti at a buffer's end. */
     H2_ROOM_MIN = 256,
     H2_ARENA_BYTES = LIMIT(4000, 256),
     H2_INFORMS_MAX = 32,
 };
+
+/* The first byte of our PINGs says what its answer is for. */
+enum { H2_PING_OF_OWNER = 1, H2_PING_OF_DRAIN = 2 };
 
 struct h2_session;
 
@@ -111,12 +116,27 @@ static inline struct h2_session *h2_session_of(struct http_session *session)
     return (struct h2_session *)(void *)session;
 }
 
+static inline struct h2_stream *h2_stream_of(const struct h2_session *session, int32_t id)
+{
+    return nghttp2_session_get_stream_user_data(session->ng, id);
+}
+
+/* Inside produce; there is room. */
+static inline void h2_put(struct h2_session *session, const void *bytes, size_t len)
+{
+    memcpy(session->out, bytes, len);
+    session->out += len;
+    session->room -= len;
+}
+
 /* Makes session->ng, with its windows and limits, and submits SETTINGS. `base` is filled. */
 void h2_session_start(struct h2_session *session, const struct h2_role *role, bool is_server);
 /* Cuts the tie to all streams and frees nghttp2's part; all streams were closed before. */
 void h2_session_fini(struct h2_session *session);
 /* Asks for a flush if there is something to produce and nobody is about to look. */
 void h2_wake(struct h2_session *session);
+/* Why it is over; the first cause stays. */
+void h2_fail(struct h2_session *session, enum http_error error, const char *reason);
 /* Misbehaviour: may drain or close the session. */
 void h2_charge(struct h2_session *session, enum score_act act);
 
@@ -129,6 +149,10 @@ void h2_ping(struct http_session *session);
 /* GOAWAY with the last id, after GOAWAY with the highest one. Server only. */
 void h2_goaway(struct h2_session *session, bool is_final);
 void h2_goaway_after_ping(struct h2_session *session);
+
+/* nghttp2's callbacks (h2_input.c, h2_output.c). */
+void h2_input_register(nghttp2_session_callbacks *calls);
+void h2_output_register(nghttp2_session_callbacks *calls);
 
 /* ---- streams --------------------------------------------------------------------------------- */
 
@@ -144,6 +168,8 @@ void h2_reset(struct h2_stream *stream, enum http_error error);
 void h2_attach(struct h2_stream *stream, struct pipe *pipe);
 nghttp2_data_provider h2_provider(struct h2_stream *stream);
 void h2_detach(struct h2_stream *stream);
+/* Does content of it wait for the peer's window? */
+void h2_set_starved(struct h2_stream *stream, bool is_starved);
 uint32_t h2_code_of(enum http_error error);
 /* What is consumed from `in` becomes credit for the peer. */
 void h2_listen(struct h2_stream *stream);
