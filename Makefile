@@ -194,7 +194,7 @@ TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c 
 TESTS_tls := $(addprefix tests/unit/pop/tls/,handshake_test.c)
 TESTS_http := $(addprefix tests/unit/pop/http/,h2_session_test.c head_test.c pipe_test.c)
 TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts_test.c \
-	budgets_test.c hop_test.c route_table_test.c)
+	budgets_test.c choice_test.c ejection_test.c hop_test.c liveness_test.c route_table_test.c)
 TESTS_pop := $(addprefix tests/unit/pop/server/,exchange_test.c transport_test.c \
 	upstream_origin_test.c upstream_random_test.c upstream_test.c wheel_test.c)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
