@@ -13,7 +13,8 @@
  * follow it without a gap, and the longest prefix of a path is the greatest entry that is not
  * above it, or one of that entry's ancestors. */
 
-enum { HOST_MAX_BYTES = 255, NO_PARENT = UINT32_MAX };
+enum { HOST_MAX_BYTES = 255 };
+#define NO_PARENT UINT32_MAX
 
 struct path {
     struct str prefix; /* without final '/': "" is every path */
