@@ -339,6 +339,8 @@ void exchange_on_closed(void *stream_owner, struct http_client_stream *stream,
     exchange_hold(exchange);
     if (exchange->state == EXCHANGE_SENT) {
         enum http_error error = is_ping_dead ? HTTP_ERROR_TIMEOUT : outcome.error;
+        if (error == HTTP_ERROR_NONE)
+            error = HTTP_ERROR_PROTOCOL; /* an end without a response */
         enum attempt_cause cause = attempt_cause_of(error, outcome.is_unprocessed);
         bool is_proof = outcome.is_unprocessed || attempt_cause_is_proof(cause);
         exchange_fail(exchange, cause, is_proof, 0);

@@ -74,6 +74,22 @@ void exchange_fail(struct exchange *exchange, enum attempt_cause cause, bool is_
     exchange_next(exchange);
 }
 
+void exchange_expire(struct exchange *exchange)
+{
+    static const struct hop_refusal refusal = { .status = 504,
+                                                .error = "http_response_timeout",
+                                                .details = "deadline" };
+    tally_add(exchange->worker->tally, TALLY_DEADLINE_EXCEEDED);
+    upstream_cancel(&exchange->waiter);
+    if (exchange->state == EXCHANGE_ACQUIRING) {
+        record(exchange, ATTEMPT_ACQUIRE_TIMEOUT, true, 0);
+    } else {
+        record(exchange, ATTEMPT_TRY_TIMEOUT, !exchange->try->stream->is_produced, 0);
+        exchange_abandon_try(exchange, HTTP_ERROR_TIMEOUT, false);
+    }
+    exchange_refuse(exchange, &refusal);
+}
+
 /* May an HTTP/2 client learn by REFUSED_STREAM that it can repeat the request itself? Only when a
  * peer said so; where nobody could be asked, a 503 with Retry-After spreads what follows. */
 static bool is_refusal_passed_on(const struct exchange *exchange, const struct attempt_step *step)

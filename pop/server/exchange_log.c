@@ -34,6 +34,8 @@ struct line {
 
 static void put(struct line *line, struct str text)
 {
+    if (text.len == 0)
+        return;
     if ((size_t)(line->end - line->at) < text.len) {
         line->is_cut = true;
         return;

@@ -129,6 +129,8 @@ void exchange_next(struct exchange *exchange);
 /* The present try has failed: notes it, gives it up, goes on. */
 void exchange_fail(struct exchange *exchange, enum attempt_cause cause, bool is_proof,
                    uint16_t status);
+/* The deadline is over: 504. */
+void exchange_expire(struct exchange *exchange);
 void exchange_give_up(struct exchange *exchange, const struct attempt_step *step);
 
 /* ---- exchange_reply.c ---- */

@@ -90,12 +90,6 @@ static void refuse(struct exchange *exchange, uint16_t status, const char *error
     exchange_refuse(exchange, &refusal);
 }
 
-static void expire(struct exchange *exchange)
-{
-    tally_add(exchange->worker->tally, TALLY_DEADLINE_EXCEEDED);
-    refuse(exchange, 504, "http_response_timeout", "deadline");
-}
-
 /* Moves the ends of time along while an upload makes progress. */
 static void extend(struct exchange *exchange, uint64_t now_ms)
 {
@@ -120,7 +114,7 @@ static void check_request(struct exchange *exchange, uint64_t now_ms)
     if (is_client_silent(exchange, now_ms))
         refuse(exchange, 408, "http_request_error", "client_body_timeout");
     else if (now_ms >= exchange->deadline_ms)
-        expire(exchange);
+        exchange_expire(exchange);
     else if (exchange->state == EXCHANGE_SENT && now_ms >= exchange->try_due_ms)
         exchange_fail(exchange, ATTEMPT_TRY_TIMEOUT, !exchange->try->stream->is_produced, 0);
 }
