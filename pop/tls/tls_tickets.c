@@ -49,7 +49,8 @@ static int on_ticket(SSL *ssl, unsigned char *id, unsigned char *iv, EVP_CIPHER_
         return TICKET_UNKNOWN;
     if (!set_keys(context, key, iv, cipher, mac, 0))
         return TICKET_FAILED;
-    return key == current ? TICKET_GOOD : TICKET_RENEW;
+    /* A ticket of TLS 1.3 is good for one use (RFC 8446 C.4): who has used one gets the next. */
+    return key == current && SSL_version(ssl) < TLS1_3_VERSION ? TICKET_GOOD : TICKET_RENEW;
 }
 
 void tls_tickets_use(SSL_CTX *ssl_context)
