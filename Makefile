@@ -191,7 +191,7 @@ TESTS_answer := $(addprefix tests/unit/dns/answer/,ecs_test.c edns_test.c steere
 	view_test.c zones_test.c)
 TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c site_counts_test.c \
 	tally_test.c tcp_clients_test.c)
-TESTS_tls := $(addprefix tests/unit/pop/tls/,handshake_test.c tickets_test.c)
+TESTS_tls := $(addprefix tests/unit/pop/tls/,handshake_test.c ticket_keys_test.c tickets_test.c)
 TESTS_http := $(addprefix tests/unit/pop/http/,h2_session_test.c h2_violations_test.c \
 	head_test.c pipe_test.c)
 TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts_test.c \
@@ -207,7 +207,7 @@ FUZZ_load := $(addprefix tests/fuzz/,mmdb_fuzz.c pop_node_fuzz.c topology_fuzz.c
 FUZZ_wire := $(addprefix tests/fuzz/,query_fuzz.c)
 FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
 FUZZ_answer := $(addprefix tests/fuzz/,answer_fuzz.c)
-FUZZ_tls := $(addprefix tests/fuzz/,)
+FUZZ_tls := $(addprefix tests/fuzz/,ticket_keys_fuzz.c)
 FUZZ_http := $(addprefix tests/fuzz/,)
 FUZZ_route := $(addprefix tests/fuzz/,attempts_fuzz.c hop_fuzz.c)
 
