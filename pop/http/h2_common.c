@@ -65,9 +65,9 @@ void h2_charge(struct h2_session *session, enum score_act act)
     if (verdict == SCORE_GOOD || session->score.points == before)
         return;
     session->base.reason = session->score.reason;
+    h2_fail(session, HTTP_ERROR_ENHANCE_YOUR_CALM, session->score.reason);
     if (verdict == SCORE_CLOSE) {
         nghttp2_session_terminate_session(session->ng, NGHTTP2_ENHANCE_YOUR_CALM);
-        h2_fail(session, HTTP_ERROR_ENHANCE_YOUR_CALM, session->score.reason);
         session->base.is_over = true;
     } else if (!session->base.is_draining) {
         session->base.is_draining = true;

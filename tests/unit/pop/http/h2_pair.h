@@ -13,7 +13,7 @@
 #include "steering/base/mem.h"
 #include "steering/base/rng.h"
 
-enum { PAIR_STREAMS_MAX = 512 };
+enum { PAIR_STREAMS_MAX = 1024 };
 
 struct pair;
 
