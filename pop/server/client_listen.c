@@ -163,8 +163,9 @@ static void on_listener_closed(uv_handle_t *handle)
 /* With SO_REUSEPORT the kernel resets what waits in the queue of a socket that is closed. */
 static void take_queued(struct client_listener *listener)
 {
-    while (listener->is_open && accept_one(listener))
-        continue;
+    bool is_more = listener->is_open;
+    while (is_more)
+        is_more = accept_one(listener);
 }
 
 void clients_accept_stop(struct clients *clients)

@@ -294,6 +294,7 @@ static void blame(struct exchange *exchange, enum http_error error)
     tally_add(exchange->worker->tally, TALLY_CLIENT_ABORTS);
 }
 
+/* cppcheck-suppress constParameter ; an event's signature, and the stream does change */
 void exchange_client_closed(void *stream_owner, struct http_server_stream *stream,
                             enum http_error error)
 {

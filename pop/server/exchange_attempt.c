@@ -7,7 +7,7 @@
 #include "steering/base/clock.h"
 #include "steering/base/mem.h"
 
-enum { NO_PEER = UINT32_MAX, NS_PER_US = 1000, NS_PER_MS = 1000000 };
+enum { NS_PER_US = 1000, NS_PER_MS = 1000000 };
 
 static struct attempts_facts facts_of(const struct exchange *exchange)
 {
@@ -44,7 +44,7 @@ static void record(struct exchange *exchange, enum attempt_cause cause, bool is_
     const struct exchange_try *try = exchange->try;
     uint64_t now_ns = clock_monotonic_ns();
     struct attempt_record made = {
-        .peer = try == NULL ? NO_PEER : try->lease.peer,
+        .peer = try == NULL ? UINT32_MAX : try->lease.peer,
         .cause = cause,
         .is_proof = is_proof,
         .status = status,
