@@ -192,13 +192,32 @@ static void open_needed(struct work *work)
             plan_again(work, work->wish->peers[i].next_try_ms);
 }
 
+static size_t count_active_peers(const struct work *work)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < work->count; i++)
+        count += work->shares[i].active > 0;
+    return count;
+}
+
+static size_t count_serving_peers(const struct work *work)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < work->count; i++)
+        count += work->shares[i].serving > 0;
+    return count;
+}
+
 /* One more than needed, to where the fewest are; FLOOR_SHRINK_MS later one goes where the most
  * are. */
 static void spread(struct work *work)
 {
     size_t from = find_most(work);
     size_t to = find_least(work);
-    if (work->active != work->target || from == SIZE_MAX || to == SIZE_MAX)
+    if (from == SIZE_MAX || to == SIZE_MAX)
+        return;
+    /* With some to spare already only when they are all in one place. */
+    if (work->active > work->target && (work->target < 2 || count_active_peers(work) > 1))
         return;
     if (work->shares[from].active >= work->shares[to].active + 2)
         open_to(work, to);
@@ -211,12 +230,22 @@ static void retire_of(struct work *work, size_t peer, uint32_t count)
         work->total--;
 }
 
+/* Would all that serves be on one instance without the expired ones of `peer`, though it could be
+ * otherwise? */
+static bool is_needed_for_spread(const struct work *work, size_t peer)
+{
+    return work->shares[peer].serving == 0 && !work->shares[peer].is_doubtful && work->count > 1 &&
+           count_serving_peers(work) == 1 && work->total < work->wish->connections_max;
+}
+
 static void retire_expired(struct work *work)
 {
     bool is_replaced = work->serving >= work->target;
-    for (size_t i = 0; i < work->count; i++)
-        if (is_replaced || work->wish->peers[i].is_out)
+    for (size_t i = 0; i < work->count; i++) {
+        bool is_out = work->wish->peers[i].is_out;
+        if (is_out || (is_replaced && !is_needed_for_spread(work, i)))
             retire_of(work, i, work->wish->peers[i].expired);
+    }
 }
 
 /* At the ceiling, with too few to serve: what serves nobody must go first. */
