@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pop/http/h2_common_priv.h"
 
+/* PRIORITY is told here only: nghttp2 skips what it does not use. */
+static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, void *user)
+{
+    (void)ng;
+    if (head->type == NGHTTP2_PRIORITY)
+        h2_charge(user, SCORE_PRIORITY);
+    return 0;
+}
+
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     struct h2_session *session = user;
@@ -159,7 +168,6 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
     case NGHTTP2_WINDOW_UPDATE:
         h2_charge(session, SCORE_WINDOW_UPDATE);
         break;
-    case NGHTTP2_PRIORITY:
     case NGHTTP2_PRIORITY_UPDATE:
         h2_charge(session, SCORE_PRIORITY);
         break;
@@ -181,6 +189,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
 
 void h2_input_register(nghttp2_session_callbacks *calls)
 {
+    nghttp2_session_callbacks_set_on_begin_frame_callback(calls, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(calls, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(calls, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback2(calls, on_invalid_header);
