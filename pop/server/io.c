@@ -28,6 +28,9 @@ static void arm(struct io *io);
 static void on_tick(uv_timer_t *ticker)
 {
     struct io *io = container_of(ticker, struct io, ticker);
+    /* The loop's time may have moved on since the turn began (after the poll, or before the first
+     * turn): with the old time nothing would be due, and arming with 0 would never end. */
+    io->is_turn_begun = false;
     io_turn(io);
     io->ticker_ms = UINT64_MAX;
     io_wheel_advance(&io->wheel, io->now_ms);
