@@ -208,7 +208,7 @@ FUZZ_wire := $(addprefix tests/fuzz/,query_fuzz.c)
 FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
 FUZZ_answer := $(addprefix tests/fuzz/,answer_fuzz.c)
 FUZZ_tls := $(addprefix tests/fuzz/,ticket_keys_fuzz.c)
-FUZZ_http := $(addprefix tests/fuzz/,)
+FUZZ_http := $(addprefix tests/fuzz/,h2_client_fuzz.c h2_server_fuzz.c)
 FUZZ_route := $(addprefix tests/fuzz/,attempts_fuzz.c hop_fuzz.c)
 
 # Small programs that callgrind is run on: make build/release/tests/bench/answer_bench
@@ -216,7 +216,7 @@ BENCH_base := $(addprefix tests/bench/,udp_echo.c)
 BENCH_model := $(addprefix tests/bench/,geo_lookup_bench.c)
 BENCH_zone := $(addprefix tests/bench/,zone_load_bench.c)
 BENCH_answer := $(addprefix tests/bench/,answer_bench.c)
-BENCH_tls := $(addprefix tests/bench/,)
+BENCH_tls := $(addprefix tests/bench/,tls_bench.c)
 BENCH_pop := $(addprefix tests/bench/,)
 
 TEST_LAYERS := base model load store runtime ctl wire zone answer server tls http route pop
