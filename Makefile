@@ -54,6 +54,8 @@ ifeq ($(filter clean help install-deps,$(MAKECMDGOALS)),)
 CFLAGS += $(call pc,cflags,$(PKGS))
 endif
 LDFLAGS := -pthread $(LDFLAGS_$(BUILD)) $(EXTRA_LDFLAGS)
+# Tests link the plain half of the fat objects: optimising each of them across folders takes minutes.
+LDFLAGS_TEST := $(filter-out -flto%,$(LDFLAGS)) $(if $(findstring -flto,$(LDFLAGS)),-fno-lto)
 # What each layer pulls in from outside. pkg-config is asked at the first use, and only then.
 once = $(eval $(1) := $(2))$($(1))
 LIBS_base = $(call once,LIBS_base,$(call pc,libs,jansson libcrypto) -lm)
@@ -192,7 +194,7 @@ TESTS_answer := $(addprefix tests/unit/dns/answer/,ecs_test.c edns_test.c steere
 TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c site_counts_test.c \
 	tally_test.c tcp_clients_test.c)
 TESTS_tls := $(addprefix tests/unit/pop/tls/,handshake_test.c ticket_keys_test.c tickets_test.c)
-TESTS_http := $(addprefix tests/unit/pop/http/,h1_server_test.c h2_session_test.c h2_violations_test.c \
+TESTS_http := $(addprefix tests/unit/pop/http/,h1_client_test.c h1_server_test.c h2_session_test.c h2_violations_test.c \
 	head_test.c pipe_test.c)
 TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts_test.c \
 	budgets_test.c choice_test.c ejection_test.c floor_plan_test.c \
@@ -229,12 +231,12 @@ FUZZ_MAIN := $(if $(filter-out fuzz,$(BUILD)),$(B)/tests/fuzz/corpus_main.o)
 define test_layer
 UNIT_BINS += $$(patsubst %.c,$(B)/%,$$(TESTS_$(1)))
 $$(patsubst %.c,$(B)/%,$$(TESTS_$(1))): $(B)/%: $(B)/%.o $$(STACK_$(1))
-	$$(Q)$$(SAY) LD $$@ && $$(CC) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(LINK_$(1))
+	$$(Q)$$(SAY) LD $$@ && $$(CC) $$(LDFLAGS_TEST) -o $$@ $$^ -lcmocka $$(LINK_$(1))
 endef
 define fuzz_layer
 FUZZ_BINS += $$(patsubst %.c,$(B)/%,$$(FUZZ_$(1)))
 $$(patsubst %.c,$(B)/%,$$(FUZZ_$(1))): $(B)/%: $(B)/%.o $(FUZZ_MAIN) $$(STACK_$(1))
-	$$(Q)$$(SAY) LD $$@ && $$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LINK_$(1))
+	$$(Q)$$(SAY) LD $$@ && $$(CC) $$(LDFLAGS_TEST) -o $$@ $$^ $$(LINK_$(1))
 endef
 define bench_layer
 $$(patsubst %.c,$(B)/%,$$(BENCH_$(1))): $(B)/%: $(B)/%.o $$(STACK_$(1))
