@@ -194,8 +194,8 @@ TESTS_answer := $(addprefix tests/unit/dns/answer/,ecs_test.c edns_test.c steere
 TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c site_counts_test.c \
 	tally_test.c tcp_clients_test.c)
 TESTS_tls := $(addprefix tests/unit/pop/tls/,handshake_test.c ticket_keys_test.c tickets_test.c)
-TESTS_http := $(addprefix tests/unit/pop/http/,h1_client_test.c h1_server_test.c h2_session_test.c h2_violations_test.c \
-	head_test.c pipe_test.c)
+TESTS_http := $(addprefix tests/unit/pop/http/,h1_client_test.c h1_server_test.c \
+	h2_session_test.c h2_violations_test.c head_test.c pipe_test.c proxy_protocol_test.c)
 TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts_test.c \
 	budgets_test.c choice_test.c ejection_test.c floor_plan_test.c \
 	hop_test.c liveness_test.c route_table_test.c)
@@ -210,7 +210,8 @@ FUZZ_wire := $(addprefix tests/fuzz/,query_fuzz.c)
 FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
 FUZZ_answer := $(addprefix tests/fuzz/,answer_fuzz.c)
 FUZZ_tls := $(addprefix tests/fuzz/,ticket_keys_fuzz.c)
-FUZZ_http := $(addprefix tests/fuzz/,h2_client_fuzz.c h2_server_fuzz.c)
+FUZZ_http := $(addprefix tests/fuzz/,h1_client_fuzz.c h1_server_fuzz.c h2_client_fuzz.c \
+	h2_server_fuzz.c proxy_protocol_fuzz.c)
 FUZZ_route := $(addprefix tests/fuzz/,attempts_fuzz.c hop_fuzz.c)
 
 # Small programs that callgrind is run on: make build/release/tests/bench/answer_bench
