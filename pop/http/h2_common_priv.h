@@ -61,6 +61,7 @@ struct h2_stream {
 
     enum http_error error; /* why we have reset it */
     bool is_closed, is_released;
+    bool is_telling; /* inside on_closed, which may release it */
     void (*destroy)(struct h2_stream *stream);
     uint64_t *out_bytes; /* content produced; NULL: not counted */
 };

@@ -62,7 +62,7 @@ void h2_stream_close(struct h2_stream *stream, enum http_error error)
 
 void h2_stream_settle(struct h2_stream *stream)
 {
-    if (!stream->is_closed || !stream->is_released)
+    if (!stream->is_closed || !stream->is_released || stream->is_telling)
         return;
     h2_stream_unlink(stream);
     stream->destroy(stream);

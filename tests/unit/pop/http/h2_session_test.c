@@ -558,6 +558,65 @@ static void test_freed_session_closes_its_streams(void **state)
     pair_free(pair);
 }
 
+static unsigned released;
+
+static void release_client_at_once(void *owner, struct http_client_stream *stream,
+                                   struct http_outcome outcome)
+{
+    (void)owner, (void)outcome;
+    http_client_release(stream);
+    released++;
+}
+
+static void release_server_at_once(void *owner, struct http_server_stream *stream,
+                                   enum http_error error)
+{
+    (void)owner, (void)error;
+    http_server_release(stream);
+    released++;
+}
+
+static void respond_at_once(void *owner, struct http_server_stream *stream)
+{
+    (void)owner;
+    struct http_head head = { .status = 200, .content_length = 0 };
+    http_server_respond(stream, &head, NULL);
+}
+
+static void ignore_response(void *owner, struct http_client_stream *stream)
+{
+    (void)owner, (void)stream;
+}
+
+static void test_streams_may_be_released_when_they_close(void **state)
+{
+    (void)state;
+    struct http_client_events client_events = pair_client_events;
+    client_events.on_response = ignore_response;
+    client_events.on_closed = release_client_at_once;
+    struct http_server_events server_events = pair_server_events;
+    server_events.on_request = respond_at_once;
+    server_events.on_closed = release_server_at_once;
+    struct http_limits limits = pair_limits();
+    struct pair *pair = pair_new(&limits);
+    http_session_free(pair->client);
+    http_session_free(pair->server);
+    pair->client = h2_client_new(&limits, &pair->pool, &client_events, pair);
+    pair->server = h2_server_new(&limits, &pair->pool, &server_events, pair);
+    pair_run(pair);
+    released = 0;
+    struct http_head head = pair_request_head("GET", "/");
+    for (int i = 0; i < 5; i++)
+        http_client_request(pair->client, &head, NULL, pair);
+    pair_run(pair);
+    assert_int_equal(released, 10);
+    for (int i = 0; i < 3; i++)
+        http_client_request(pair->client, &head, NULL, pair);
+    pair_move(pair, pair->client, pair->server);
+    pair_free(pair); /* closes, and so releases, the rest */
+    assert_int_equal(released, 16);
+}
+
 /* ---- flow control ---------------------------------------------------------------------------- */
 
 static void test_unread_content_holds_back_its_own_stream_only(void **state)
@@ -828,6 +887,7 @@ int main(void)
         cmocka_unit_test(test_large_response_heads_are_reset),
         cmocka_unit_test(test_ping_is_answered),
         cmocka_unit_test(test_freed_session_closes_its_streams),
+        cmocka_unit_test(test_streams_may_be_released_when_they_close),
         cmocka_unit_test(test_unread_content_holds_back_its_own_stream_only),
         cmocka_unit_test(test_content_of_reset_streams_is_credited),
         cmocka_unit_test(test_window_grows_while_content_is_consumed),
