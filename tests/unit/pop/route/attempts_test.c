@@ -15,18 +15,18 @@ enum { TARGETS = 3, NOW_MS = 5000 };
 /* A story: what happened in each attempt, told by a letter; where each went, by a digit (of the
  * target). */
 static const struct {
-    char letter;
     enum attempt_cause cause;
+    char letter;
     bool has_peer;
 } events[] = {
-    { 'n', ATTEMPT_NO_PEER, false },         { 'f', ATTEMPT_FULL, false },
-    { 'a', ATTEMPT_ACQUIRE_TIMEOUT, false }, { 'c', ATTEMPT_CONNECT, true },
-    { 'x', ATTEMPT_CONNECT, false },         { 'R', ATTEMPT_REFUSED, true },
-    { 'N', ATTEMPT_NOT_PROCESSED, true },    { 'r', ATTEMPT_RESET, true },
-    { 'd', ATTEMPT_CLOSED, true },           { 'p', ATTEMPT_PING_TIMEOUT, true },
-    { 't', ATTEMPT_TRY_TIMEOUT, true },      { 'b', ATTEMPT_PROTOCOL, true },
-    { 's', ATTEMPT_STATUS, true },           { 'm', ATTEMPT_STATUS_421, true },
-    { 'g', ATTEMPT_GATEWAY, true },
+    { ATTEMPT_NO_PEER, 'n', false },         { ATTEMPT_FULL, 'f', false },
+    { ATTEMPT_ACQUIRE_TIMEOUT, 'a', false }, { ATTEMPT_CONNECT, 'c', true },
+    { ATTEMPT_CONNECT, 'x', false },         { ATTEMPT_REFUSED, 'R', true },
+    { ATTEMPT_NOT_PROCESSED, 'N', true },    { ATTEMPT_RESET, 'r', true },
+    { ATTEMPT_CLOSED, 'd', true },           { ATTEMPT_PING_TIMEOUT, 'p', true },
+    { ATTEMPT_TRY_TIMEOUT, 't', true },      { ATTEMPT_PROTOCOL, 'b', true },
+    { ATTEMPT_STATUS, 's', true },           { ATTEMPT_STATUS_421, 'm', true },
+    { ATTEMPT_GATEWAY, 'g', true },
 };
 
 static struct attempt_record event_of(char letter, uint32_t peer)
@@ -228,6 +228,11 @@ static void test_next_numbers_over_hops(void **state)
     }
 }
 
+static void set_tokens(struct retry_budget *budget, uint64_t milli_tokens)
+{
+    budget->milli_tokens = milli_tokens;
+}
+
 static void test_wants_retry_of_statuses(void **state)
 {
     (void)state;
@@ -248,18 +253,18 @@ static void test_wants_retry_of_statuses(void **state)
                                                .is_idempotent = statuses[i].is_idempotent,
                                                .retries_status = statuses[i].is_opted });
         struct retry_budget budgets[2] = { retry_budget_init(0, 1, NOW_MS) };
-        budgets[0].milli_tokens = 1000;
+        set_tokens(&budgets[0], 1000);
         struct attempts_facts facts = { NOW_MS, true, budgets };
         attempts_next(&attempts, &facts);
         assert_int_equal(attempts_wants_retry_of(&attempts, statuses[i].status, &facts),
                          statuses[i].is_wanted);
         assert_int_equal(retry_budget_tokens(&budgets[0]), 1); /* asking costs nothing */
-        budgets[0].milli_tokens = 999;
+        set_tokens(&budgets[0], 999);
         assert_false(attempts_wants_retry_of(&attempts, statuses[i].status, &facts));
         /* What it promises is what attempts_next then does. */
         if (!statuses[i].is_wanted)
             continue;
-        budgets[0].milli_tokens = 1000;
+        set_tokens(&budgets[0], 1000);
         attempts_record(&attempts, &(struct attempt_record){ .cause = statuses[i].status == 421
                                                                           ? ATTEMPT_STATUS_421
                                                                           : ATTEMPT_STATUS });

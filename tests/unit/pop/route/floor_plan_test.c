@@ -17,11 +17,10 @@ enum { NOW_MS = 1000000, PEERS_MAX = 5 };
 
 struct row {
     const char *what;
-    uint32_t floor, max, waiting;
-    size_t count;
+    uint32_t floor, max, waiting, count;
     struct floor_peer peers[3];
     const char *expected; /* "+0" opens to peer 0, "-1" retires of peer 1; in order of peers */
-    uint32_t deficit;
+    uint64_t deficit;
 };
 
 #define FRESH .next_expiry_ms = UINT64_MAX
@@ -170,24 +169,29 @@ static void test_make_heeds_the_rate(void **state)
     assert_int_equal(plan.next_ms, NOW_MS + 1000);
 }
 
+/* Eight connections, of which a floor of two would be enough. */
+static struct floor_plan plan_of_eight(struct floor_state *remembered, uint32_t used,
+                                       uint64_t now_ms)
+{
+    const struct floor_peer peers[2] = { { WARM(5, used) }, { WARM(3, 0) } };
+    struct floor_wish wish = { peers, 2, 2, 8, 0 };
+    struct connect_rate rate = connect_rate_init(1, now_ms);
+    struct rng rng = rng_init(1);
+    return floor_plan_make(remembered, &wish, &rate, now_ms, &rng);
+}
+
 static void test_make_shrinks_late(void **state)
 {
     (void)state;
-    struct floor_peer peers[2] = { { WARM(5, 0) }, { WARM(3, 0) } };
-    struct floor_wish wish = { peers, 2, 2, 8, 0 };
-    struct connect_rate rate = connect_rate_init(1, NOW_MS);
     struct floor_state remembered = { 0 };
-    struct rng rng = rng_init(1);
-    struct floor_plan plan = floor_plan_make(&remembered, &wish, &rate, NOW_MS, &rng);
+    struct floor_plan plan = plan_of_eight(&remembered, 0, NOW_MS);
     assert_int_equal(plan.count, 0);
     assert_int_equal(plan.next_ms, NOW_MS + FLOOR_SHRINK_MS);
     /* Needed once in between: it begins again. */
-    peers[0].streams_used = 400;
-    floor_plan_make(&remembered, &wish, &rate, NOW_MS + 20000, &rng);
-    peers[0].streams_used = 0;
-    plan = floor_plan_make(&remembered, &wish, &rate, NOW_MS + FLOOR_SHRINK_MS, &rng);
+    plan_of_eight(&remembered, 400, NOW_MS + 20000);
+    plan = plan_of_eight(&remembered, 0, NOW_MS + FLOOR_SHRINK_MS);
     assert_int_equal(plan.count, 0);
-    plan = floor_plan_make(&remembered, &wish, &rate, NOW_MS + 2 * FLOOR_SHRINK_MS, &rng);
+    plan = plan_of_eight(&remembered, 0, NOW_MS + 2 * FLOOR_SHRINK_MS);
     char text[4 * FLOOR_ACTIONS_MAX + 1];
     describe(&plan, 2, text);
     if (FLOOR_ACTIONS_MAX > 2)
