@@ -129,12 +129,10 @@ void transport_pump(struct transport *transport)
     while (goes_on) {
         if (transport->state == TRANSPORT_STATE_HANDSHAKE)
             goes_on = pump_handshake(transport);
-        else if (transport->state != TRANSPORT_STATE_OPEN)
-            break;
-        else if (transport->is_paused)
-            break;
-        else
+        else if (transport->state == TRANSPORT_STATE_OPEN && !transport->is_paused)
             goes_on = pump_plaintext(transport);
+        else
+            break;
     }
     if (transport->state == TRANSPORT_STATE_OPEN && transport->is_paused && goes_on)
         interrupt(transport);

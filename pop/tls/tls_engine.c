@@ -56,8 +56,9 @@ struct tls_engine *tls_server_engine(struct tls_context *context)
 }
 
 /* RFC 6066 section 3: addresses are no server names; they are checked as addresses. */
-static void set_name(struct tls_engine *engine, const char *name)
+static void set_name(struct tls_engine *engine)
 {
+    char *name = engine->name; /* not const: OpenSSL's macro casts */
     X509_VERIFY_PARAM *verify = SSL_get0_param(engine->ssl);
     if (X509_VERIFY_PARAM_set1_ip_asc(verify, name) == 1)
         return;
@@ -76,7 +77,7 @@ struct tls_engine *tls_client_engine(struct tls_context *context, const char *na
     SSL_set_connect_state(engine->ssl);
     if (name != NULL && name[0] != '\0') {
         engine->name = mem_strdup(name);
-        set_name(engine, name);
+        set_name(engine);
     }
     SSL_SESSION *session = tls_sessions_find(&context->sessions, name != NULL ? name : "");
     if (session != NULL)

@@ -151,8 +151,9 @@ SSL_CTX *tls_names_default(const struct tls_names *names)
 static size_t kind_index(int kind)
 {
     size_t at = 0;
-    while (kinds[at] != kind)
+    while (at + 1 < KINDS && kinds[at] != kind)
         at++;
+    assert(kinds[at] == kind); /* others were refused when they were loaded */
     return at;
 }
 

@@ -27,7 +27,8 @@ static enum err open_pem(const char *path, const char *what, struct diag *diag, 
                           what);
     if (err != ERR_OK)
         return diag_errno(diag, errno, "cannot read the %s", what);
-    *out_bio = BIO_new_mem_buf(text->bytes, (int)text->len);
+    /* OpenSSL takes no bytes at all for a mistake. */
+    *out_bio = BIO_new_mem_buf(text->len > 0 ? (const char *)text->bytes : "", (int)text->len);
     assert(*out_bio != NULL);
     return ERR_OK;
 }
@@ -158,9 +159,9 @@ static void warn_of_order(X509 *leaf, STACK_OF(X509) * chain, struct diag *diag)
 /* A daemon has nobody to ask. */
 static int on_password(char *out, int capacity, int is_writing, void *seen)
 {
-    (void)out;
     (void)capacity;
     (void)is_writing;
+    out[0] = '\0';
     *(bool *)seen = true;
     return -1;
 }
