@@ -9,9 +9,9 @@
  *                      than one peer carries everything (two connections at least, if there are
  *                      two peers) or one carries two more than another; to replace one that
  *                      expires; and one at a time to a peer that failed, when its time has come
- *              retire  (let it drain) the oldest of a peer: it has expired and its replacement is
- *                      warm; there have been more than needed for FLOOR_SHRINK_MS; or to make room
- *                      below the ceiling
+ *              retire  (let it drain) the one of a peer that expires first: its time has come and
+ *                      its replacement is warm; there have been more than needed for
+ *                      FLOOR_SHRINK_MS; or to make room below the ceiling
  *
  *            A connection is: connecting -> warm -> draining or suspect -> gone. Draining ones
  *            count for nothing, suspect ones and those of ejected peers only against the ceiling.
@@ -66,7 +66,7 @@ struct floor_state {
 enum floor_action_kind { FLOOR_OPEN, FLOOR_RETIRE };
 struct floor_action {
     enum floor_action_kind kind;
-    size_t peer; /* index; RETIRE: its oldest warm connection */
+    size_t peer; /* index; RETIRE: its warm connection that expires first */
 };
 struct floor_plan {
     struct floor_action actions[FLOOR_ACTIONS_MAX];
