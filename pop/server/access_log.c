@@ -297,15 +297,6 @@ void access_log_use_file(struct access_log_writer *writer, int fd)
     wake(writer->wake_fd);
 }
 
-enum err access_log_reopen(struct access_log_writer *writer, struct diag *diag)
-{
-    int fd = -1;
-    enum err err = access_log_open_file(writer->path, diag, &fd);
-    if (err == ERR_OK)
-        access_log_use_file(writer, fd);
-    return err;
-}
-
 uint64_t access_log_lost(const struct access_log_writer *writer)
 {
     return atomic_load_explicit(&writer->lost, memory_order_relaxed);

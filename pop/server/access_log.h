@@ -23,10 +23,9 @@ MUST_USE enum err access_log_open(const char *path, size_t worker_count, struct 
 MUST_USE enum err access_log_start(const char *path, int fd, size_t worker_count, struct diag *diag,
                                    struct access_log_writer **out_writer);
 struct access_log *access_log_ring(struct access_log_writer *writer, size_t worker);
-/* Opens the file anew (after a rotation); the old one is kept when that fails. */
-MUST_USE enum err access_log_reopen(struct access_log_writer *writer, struct diag *diag);
-/* The same in two steps, so that a reload can look first: -1 after errors. `path` as above. */
+/* Opens a file for access_log_start or, in a reload, for access_log_use_file. */
 MUST_USE enum err access_log_open_file(const char *path, struct diag *diag, int *out_fd);
+/* What comes from now on goes there (after a rotation); the former file is closed. */
 void access_log_use_file(struct access_log_writer *writer, int fd); /* takes it over */
 /* Lines that were lost because the file did not take them (a full disk). */
 uint64_t access_log_lost(const struct access_log_writer *writer);
