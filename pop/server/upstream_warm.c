@@ -44,15 +44,16 @@ static struct floor_peer facts_of(const struct upstream_peer *peer, uint64_t now
     return facts;
 }
 
-static void retire_oldest(struct upstream_peer *peer)
+/* Ages are jittered: who expires first need not be who came first. */
+static void retire_first(struct upstream_peer *peer)
 {
-    struct upstream_conn *oldest = NULL;
+    struct upstream_conn *first = NULL;
     for (struct upstream_conn *conn = peer->conns; conn != NULL; conn = conn->next)
         if (conn->state == UPSTREAM_CONN_WARM &&
-            (oldest == NULL || conn->warm_ms < oldest->warm_ms))
-            oldest = conn;
-    if (oldest != NULL)
-        upstream_conn_drain(oldest);
+            (first == NULL || conn->expires_ms < first->expires_ms))
+            first = conn;
+    if (first != NULL)
+        upstream_conn_drain(first);
 }
 
 static void on_plan(struct io_timer *timer)
@@ -76,7 +77,7 @@ static void apply(struct upstream_pool *pool, const struct floor_plan *plan)
         if (plan->actions[i].kind == FLOOR_OPEN)
             upstream_conn_open(peer, NULL);
         else
-            retire_oldest(peer);
+            retire_first(peer);
     }
 }
 
