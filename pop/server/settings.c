@@ -150,7 +150,8 @@ static enum err load_backbone_client(const struct settings_source *source, struc
                                                   .ca = backbone->ca,
                                                   .is_verified = true,
                                                   .min_version = TLS_VERSION_1_3,
-                                                  .is_http2 = true };
+                                                  .is_http2 = true,
+                                                  .now_unix_s = source->now_unix_s };
     return tls_client_new(&settings, diag, out_context);
 }
 

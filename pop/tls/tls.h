@@ -54,6 +54,7 @@ struct tls_client_settings {
     bool is_verified; /* false: any certificate (origins only, when the operator says so) */
     enum tls_version min_version;
     bool is_http2, is_http1;
+    int64_t now_unix_s; /* 0: the dates of our certificate are not looked at */
 };
 MUST_USE enum err tls_client_new(const struct tls_client_settings *settings, struct diag *diag,
                                  struct tls_context **out_context);

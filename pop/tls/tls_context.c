@@ -311,8 +311,7 @@ static enum err set_certificate(SSL_CTX *ssl_context, const struct tls_client_se
     if (settings->certificate.certificate == NULL)
         return ERR_OK;
     struct tls_identity identity = { .kind = EVP_PKEY_NONE };
-    /* Its dates are the peer's to judge; a client has no use for a warning at start alone. */
-    enum err err = tls_identity_load(&settings->certificate, 0, diag, &identity);
+    enum err err = tls_identity_load(&settings->certificate, settings->now_unix_s, diag, &identity);
     if (err == ERR_OK &&
         SSL_CTX_use_cert_and_key(ssl_context, identity.leaf, identity.key, identity.chain, 1) != 1)
         err = diag_error(diag, 0, 0, "OpenSSL refuses '%s': %s", settings->certificate.certificate,

@@ -19,7 +19,7 @@ struct tls_identity {
     EVP_PKEY *key;
     int kind; /* EVP_PKEY_EC, EVP_PKEY_RSA or EVP_PKEY_ED25519 */
 };
-/* Reads and checks both files. */
+/* Reads and checks both files. `now_unix_s` 0: the dates are not looked at. */
 MUST_USE enum err tls_identity_load(const struct tls_certificate_files *files, int64_t now_unix_s,
                                     struct diag *diag, struct tls_identity *out_identity);
 void tls_identity_fini(struct tls_identity *identity);

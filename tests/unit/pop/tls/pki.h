@@ -85,15 +85,18 @@ static inline void pki_pair_fini(struct pki_pair *pair)
 static inline void pki_write_certificate(const char *path, X509 *certificate)
 {
     FILE *file = fopen(path, "w");
-    assert(file != NULL && PEM_write_X509(file, certificate) == 1 && fclose(file) == 0);
+    assert(file != NULL);
+    int written = PEM_write_X509(file, certificate), closed = fclose(file);
+    assert(written == 1 && closed == 0);
 }
 
 static inline void pki_write_key(const char *path, EVP_PKEY *key)
 {
     FILE *file = fopen(path, "w");
-    assert(file != NULL && PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) == 1 &&
-           fclose(file) == 0);
-    assert(chmod(path, 0600) == 0);
+    assert(file != NULL);
+    int written = PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
+    int closed = fclose(file);
+    assert(written == 1 && closed == 0 && chmod(path, 0600) == 0);
 }
 
 static inline void pki_write_text(const char *path, const char *text)
