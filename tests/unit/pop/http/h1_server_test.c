@@ -348,8 +348,7 @@ static void test_refusal_is_said_and_what_follows_is_poison(void **state)
 
 struct reply_row {
     const char *request;
-    uint16_t status;
-    int64_t length;
+    int64_t status, length;
     const char *content; /* NULL: no pipe */
     const char *output;
     bool is_open; /* the connection lives on */
@@ -365,7 +364,7 @@ static void run_reply(const struct reply_row *row, bool is_ended_late, size_t st
     pipe_init(&pipe, &peer.pool);
     h1_peer_feed(&peer, str_from(row->request));
     assert_non_null(peer.stream);
-    struct http_head head = { .status = row->status, .content_length = row->length };
+    struct http_head head = { .status = (uint16_t)row->status, .content_length = row->length };
     http_head_add(&head, &peer.stream->arena, STR("transfer-encoding"), STR("gzip"));
     http_head_add(&head, &peer.stream->arena, STR("content-length"), STR("77"));
     http_head_add(&head, &peer.stream->arena, STR("connection"), STR("x"));
