@@ -124,6 +124,8 @@ void upstream_liveness_pong(struct upstream_conn *conn)
     struct worker *worker = worker_of(conn);
     uint64_t took_ns = worker->io.now_ns - conn->ping_ns;
     conn->has_ping = false;
+    if (worker->io.now_ms - conn->warm_ms >= UPSTREAM_PROVEN_MS)
+        conn->peer->connect_failures = 0;
     rtt_observe(&conn->rtt, took_ns / PER_MS);
     rtt_observe(&conn->peer->rtt, took_ns / PER_MS);
     histogram_record(&worker->tally->histograms[TALLY_PEER_RTT_NS], took_ns, 1);

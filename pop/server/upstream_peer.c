@@ -159,8 +159,9 @@ static void back_off(struct upstream_peer *peer)
 {
     struct upstream *upstream = upstream_of(peer);
     uint32_t steps = ++peer->connect_failures;
-    if (peer->pool->is_origin && steps > UPSTREAM_BACKOFF_STEPS)
-        steps = UPSTREAM_BACKOFF_STEPS;
+    uint32_t most = peer->pool->is_origin ? UPSTREAM_ORIGIN_STEPS : UPSTREAM_BACKOFF_STEPS;
+    if (steps > most)
+        steps = most;
     peer->next_try_ms =
         upstream_now_ms(upstream) + floor_plan_backoff_ms(steps, &upstream->worker->rng);
 }
@@ -189,8 +190,9 @@ void upstream_peer_on_end(struct upstream_peer *peer, struct upstream_conn *conn
     }
     log_limited(LOG_LEVEL_INFO, conn->is_warmed ? "upstream.lost" : "upstream.connect",
                 "peer=%s cause=%s", peer->name, cause);
-    /* One that served long and is lost is replaced at once. */
-    if (!conn->is_warmed || (!has_lived && conn->is_http2))
+    /* One that served long and is lost is replaced at once; but a peer that does not answer is not
+     * waited for. */
+    if (!conn->is_warmed || conn->is_ping_dead || (!has_lived && conn->is_http2))
         back_off(peer);
 }
 

@@ -19,7 +19,8 @@ enum {
     UPSTREAM_CLOSE_MS = 2000,   /* upstream_close: then what is left is aborted */
     UPSTREAM_PLAN_GAP_MS = 10,  /* between two plans that only growing streams asked for */
     UPSTREAM_PROVEN_MS = 5000,  /* a connection that lived so long was no failed attempt */
-    UPSTREAM_BACKOFF_STEPS = 4, /* origins: at most so many doublings; demand decides, not time */
+    UPSTREAM_BACKOFF_STEPS = 5, /* doublings: who is back must be warm again within seconds */
+    UPSTREAM_ORIGIN_STEPS = 4,  /* origins: fewer, demand asks for them and not time */
 };
 
 /* How connections of one pool are made: from the settings. */
