@@ -63,8 +63,8 @@ static void close_stream(struct h2_stream *h2, struct http_outcome outcome)
 {
     struct client_stream *stream = stream_of_h2(h2);
     struct client *client = client_of(h2);
+    h2->is_telling = true; /* breaking the pipe wakes a reader, who may release */
     h2_stream_close(h2, outcome.error);
-    h2->is_telling = true;
     client->events->on_closed(stream->pub.owner, &stream->pub, outcome);
     h2->is_telling = false;
     h2_stream_settle(h2);

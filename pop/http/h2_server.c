@@ -84,8 +84,8 @@ static void close_stream(struct h2_stream *h2, enum http_error error)
     struct server_stream *stream = stream_of_h2(h2);
     struct server *server = server_of(h2);
     /* What was answered whole may still have asked for more than was read. */
+    h2->is_telling = true; /* breaking the pipe wakes a reader, who may release */
     h2_stream_close(h2, error == HTTP_ERROR_NONE ? HTTP_ERROR_CANCELLED : error);
-    h2->is_telling = true;
     if (stream->is_raised)
         server->events->on_closed(stream->pub.owner, &stream->pub, error);
     else
