@@ -188,7 +188,7 @@ static void test_failures_are_backed_off(void **state)
         tries += far_refuses_all();
     }
     assert_true(tries >= 4 * 6);
-    assert_true(tries < 4 * 40);
+    assert_true(tries < 4 * 75);
     assert_int_equal(tallied(TALLY_CONNECTS_FAILED), tries);
     stop();
 }
