@@ -61,7 +61,7 @@ struct h2_stream {
 
     enum http_error error; /* why we have reset it */
     bool is_closed, is_released;
-    bool is_telling; /* inside on_closed, which may release it */
+    bool is_telling; /* inside close, whose listeners may release it */
     void (*destroy)(struct h2_stream *stream);
     uint64_t *out_bytes; /* content produced; NULL: not counted */
 };
@@ -141,11 +141,11 @@ void h2_fail(struct h2_session *session, enum http_error error, const char *reas
 /* Misbehaviour: may drain or close the session. */
 void h2_charge(struct h2_session *session, enum score_act act);
 
-void h2_receive(struct http_session *session, const uint8_t *bytes, size_t len);
-void h2_receive_end(struct http_session *session);
-size_t h2_produce(struct http_session *session, uint8_t *out, size_t capacity);
-bool h2_wants_write(const struct http_session *session);
-bool h2_wants_read(const struct http_session *session);
+void h2_receive(struct http_session *base, const uint8_t *bytes, size_t len);
+void h2_receive_end(struct http_session *base);
+size_t h2_produce(struct http_session *base, uint8_t *out, size_t capacity);
+bool h2_wants_write(const struct http_session *base);
+bool h2_wants_read(const struct http_session *base);
 void h2_ping(struct http_session *session);
 /* GOAWAY with the last id, after GOAWAY with the highest one. Server only. */
 void h2_goaway(struct h2_session *session, bool is_final);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "pop/http/h2_common_priv.h"
@@ -17,24 +16,25 @@ struct copier {
     const uint8_t *end;
 };
 
-static uint8_t *copy(struct copier *copier, struct str text)
+static struct str copy(struct copier *copier, struct str text)
 {
     assert(text.len <= (size_t)(copier->end - copier->at));
     uint8_t *to = copier->at;
     if (text.len > 0)
         memcpy(to, text.ptr, text.len);
     copier->at += text.len;
-    return to;
+    return (struct str){ .ptr = (const char *)to, .len = text.len };
 }
 
-static void add(struct h2_fields *fields, struct str name, uint8_t *value, size_t value_len)
+/* Both texts live until the frame is sent. */
+static void add(struct h2_fields *fields, struct str name, struct str value)
 {
     assert(fields->count < ARRAY_SIZE(fields->items));
     fields->items[fields->count++] = (nghttp2_nv){
         .name = (uint8_t *)(uintptr_t)name.ptr, /* nghttp2 only reads it */
         .namelen = name.len,
-        .value = value,
-        .valuelen = value_len,
+        .value = (uint8_t *)(uintptr_t)value.ptr,
+        .valuelen = value.len,
         .flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE,
     };
 }
@@ -43,7 +43,7 @@ static void add(struct h2_fields *fields, struct str name, uint8_t *value, size_
 static void add_copied(struct h2_fields *fields, struct copier *copier, struct str name,
                        struct str value)
 {
-    add(fields, name, copy(copier, value), value.len);
+    add(fields, name, copy(copier, value));
 }
 
 static size_t field_bytes(const struct http_head *head)
@@ -63,8 +63,8 @@ static bool is_content_length(struct str name)
 static void add_field(struct h2_fields *fields, struct copier *copier,
                       const struct http_field *field)
 {
-    struct str name = { .ptr = (const char *)copy(copier, field->name), .len = field->name.len };
-    add(fields, name, copy(copier, field->value), field->value.len);
+    struct str name = copy(copier, field->name);
+    add(fields, name, copy(copier, field->value));
     if (field->is_sensitive)
         fields->items[fields->count - 1].flags |= NGHTTP2_NV_FLAG_NO_INDEX;
 }
@@ -82,10 +82,15 @@ static void add_content_length(struct h2_fields *fields, struct arena *arena, in
 {
     if (length < 0)
         return;
-    char text[24];
-    int len = snprintf(text, sizeof(text), "%lld", (long long)length);
-    struct str stored = arena_str(arena, (struct str){ .ptr = text, .len = (size_t)len });
-    add(fields, STR("content-length"), (uint8_t *)(uintptr_t)stored.ptr, stored.len);
+    enum { DIGITS_MAX = 20 };
+    char *text = (char *)arena_bytes(arena, DIGITS_MAX);
+    size_t at = DIGITS_MAX;
+    uint64_t rest = (uint64_t)length;
+    do {
+        text[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    add(fields, STR("content-length"), (struct str){ .ptr = text + at, .len = DIGITS_MAX - at });
 }
 
 static struct copier copier_make(struct arena *arena, size_t bytes)

@@ -34,6 +34,7 @@ static void finish(struct h2_stream *stream, uint32_t *flags)
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): nghttp2 gives the type */
 static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *buffer, size_t length,
                        uint32_t *flags, nghttp2_data_source *source, void *user)
 {
