@@ -17,7 +17,7 @@
 #include "steering/runtime/diag_print.h"
 #include "steering/runtime/notify.h"
 
-enum { DRAIN_GRACE_MS = 5000 };
+enum { DRAIN_GRACE_MS = 5000, SAME_STOP_MS = 1000 };
 
 const char *server_state_name(enum server_state state)
 {
@@ -353,7 +353,9 @@ void server_drain(struct server *server)
 static void on_stop(void *owner)
 {
     struct server *server = owner;
-    if (server->state == SERVER_DRAINING)
+    /* One wish to stop may come as several signals: to the group and to the process. */
+    if (server->state == SERVER_DRAINING &&
+        clock_monotonic_ms() - server->drain_began_ms >= SAME_STOP_MS)
         end_at_once(server, "told to stop again");
     server_drain(server);
 }

@@ -20,10 +20,15 @@ static void on_reload_signal(uv_signal_t *handle, int number)
     signals->on_reload(signals->owner);
 }
 
+static void ignore(int number)
+{
+    struct sigaction action = { .sa_handler = SIG_IGN };
+    sigaction(number, &action, NULL);
+}
+
 void signals_ignore_pipe(void)
 {
-    struct sigaction ignore = { .sa_handler = SIG_IGN };
-    sigaction(SIGPIPE, &ignore, NULL);
+    ignore(SIGPIPE);
 }
 
 void signals_open(struct signals *signals, uv_loop_t *loop, void (*on_stop)(void *owner),
@@ -45,4 +50,9 @@ void signals_close(struct signals *signals)
     uv_close((uv_handle_t *)&signals->terminate, NULL);
     uv_close((uv_handle_t *)&signals->interrupt, NULL);
     uv_close((uv_handle_t *)&signals->hangup, NULL);
+    /* libuv has put the defaults back: a second request to stop would turn a clean end into a
+     * death by signal. */
+    ignore(SIGTERM);
+    ignore(SIGINT);
+    ignore(SIGHUP);
 }

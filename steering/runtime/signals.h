@@ -20,6 +20,7 @@ struct signals {
 /* One process has one of these. */
 void signals_open(struct signals *signals, uv_loop_t *loop, void (*on_stop)(void *owner),
                   void (*on_reload)(void *owner), void *owner);
+/* The process is about to end: the signals are ignored from now on. */
 void signals_close(struct signals *signals);
 /* Before anything else runs: a broken pipe must not end a program that is still starting. */
 void signals_ignore_pipe(void);
