@@ -85,9 +85,10 @@ class Daemon:
     def __init__(self, name, words, folder):
         self.name, self.words, self.folder = name, [str(word) for word in words], folder
         self.log_path = folder / f"{name}.log"
-        self.process = None
+        self.process, self.is_told = None, False
 
     def start(self):
+        self.is_told = False
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             cwd=self.folder, start_new_session=True)
@@ -105,6 +106,7 @@ class Daemon:
 
     def signal(self, number):
         if self.is_running():
+            self.is_told = self.is_told or number == signal.SIGTERM
             self.process.send_signal(number)
 
     def kill(self):
@@ -115,12 +117,13 @@ class Daemon:
             self.process.wait()
 
     def stop(self, deadline_s=READY_S):
-        """SIGTERM; returns the exit code."""
+        """SIGTERM, unless it was sent before (a second one means: at once); returns the exit code."""
         if self.process is None:
             return None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
-            self.process.send_signal(signal.SIGTERM)
+            if not self.is_told:
+                self.signal(signal.SIGTERM)
             try:
                 self.process.wait(deadline_s)
             except subprocess.TimeoutExpired:

@@ -150,16 +150,16 @@ def test_http10_client(pop_fleet):
     assert body == b"chunk 0\nchunk 1\nchunk 2\n"
 
 
-def test_connect_is_refused(client):
-    if isinstance(client, H1):
-        client.send(b"CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n")
-        assert client.response().status in (400, 405, 501)
-    else:
-        stream = client.h2.get_next_available_stream_id()
-        client.h2.send_headers(stream, [(":method", "CONNECT"), (":authority", "example.com:443")], end_stream=False)
-        client.flush()
-        response = client.wait(stream)
-        assert stream in client.reset or response.status in (400, 405, 501)
+def test_connect_is_refused(pop_fleet):
+    client = H1(connect(pop_fleet.nodes[POP], pop_fleet.client_context(("http/1.1",))))
+    client.send(b"CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n")
+    assert client.response().status in (400, 405, 501)
+    client = H2(connect(pop_fleet.nodes[POP], pop_fleet.client_context(("h2",))), validate=False)
+    stream = client.h2.get_next_available_stream_id()
+    client.h2.send_headers(stream, [(":method", "CONNECT"), (":authority", "example.com:443")], end_stream=False)
+    client.flush()
+    response = client.wait(stream)
+    assert stream in client.reset or response.status in (400, 405, 501)
 
 
 def test_redirect_listener(pop_fleet):
