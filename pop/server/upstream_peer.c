@@ -145,6 +145,7 @@ void upstream_peer_on_warm(struct upstream_peer *peer, struct upstream_conn *con
 {
     uint64_t now_ms = upstream_now_ms(upstream_of(peer));
     peer->connects_ok++;
+    peer->is_doubted = false;
     if (peer->connect_failures > 0 && peer->counts[UPSTREAM_CONN_WARM] == 1)
         choice_start_probation(&peer->choice, now_ms);
     /* Not forgotten yet: peers that accept and then hang up are to be waited for, too. */
@@ -180,6 +181,7 @@ void upstream_peer_on_end(struct upstream_peer *peer, struct upstream_conn *conn
         return;
     peer->last_problem = cause;
     peer->last_problem_ms = now_ms;
+    peer->is_doubted = !conn->is_goaway;
     if (!conn->is_warmed) {
         const struct ejection_evidence evidence = { .is_connect_failure = true };
         peer->connects_failed++;

@@ -19,7 +19,8 @@ struct upstream_peer {
     char *name;      /* "us-east/192.0.2.1:8443" */
     struct addr addr;
     uint16_t port;
-    bool is_gone; /* not configured any more */
+    bool is_gone;    /* not configured any more */
+    bool is_doubted; /* a connection was lost, and none has come to stand since */
     struct upstream_conn *conns, *idle;
     uint32_t idle_count;
     uint32_t counts[UPSTREAM_CONN_STATES]; /* of conns, by state; CLOSED stays 0 */

@@ -147,7 +147,7 @@ static bool peer_has_hope(const struct upstream_peer *peer, bool is_patient)
 {
     const struct upstream_pool *pool = peer->pool;
     uint64_t now_ms = upstream_now_ms(pool->upstream);
-    bool is_trusted = peer->connect_failures == 0 || is_patient;
+    bool is_trusted = (peer->connect_failures == 0 && !peer->is_doubted) || is_patient;
     if (peer->counts[UPSTREAM_CONN_WARM] + peer->counts[UPSTREAM_CONN_SUSPECT] > 0)
         return true; /* busy: a stream will end */
     if (upstream_peer_connecting(peer) > 0)
