@@ -201,7 +201,7 @@ TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts
 	budgets_test.c choice_test.c ejection_test.c floor_plan_test.c \
 	hop_test.c liveness_test.c route_table_test.c)
 TESTS_pop := $(addprefix tests/unit/pop/server/,access_log_test.c exchange_attempt_test.c \
-	exchange_test.c mailbox_test.c options_test.c tally_metrics_test.c transport_test.c \
+	exchange_test.c mailbox_test.c options_test.c tally_metrics_test.c traffic_test.c transport_test.c \
 	upstream_origin_test.c upstream_random_test.c upstream_test.c wheel_test.c)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
 FUZZ_base :=
@@ -212,7 +212,7 @@ FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
 FUZZ_answer := $(addprefix tests/fuzz/,answer_fuzz.c)
 FUZZ_tls := $(addprefix tests/fuzz/,ticket_keys_fuzz.c)
 FUZZ_http := $(addprefix tests/fuzz/,h1_client_fuzz.c h1_server_fuzz.c h2_client_fuzz.c \
-	h2_server_fuzz.c proxy_protocol_fuzz.c)
+	h2_server_fuzz.c mapping_fuzz.c proxy_protocol_fuzz.c)
 FUZZ_route := $(addprefix tests/fuzz/,attempts_fuzz.c hop_fuzz.c)
 
 # Small programs that callgrind is run on: make build/release/tests/bench/answer_bench
