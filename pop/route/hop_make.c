@@ -5,7 +5,7 @@ enum { FORWARDED_EXTRA_BYTES = 48 /* names and punctuation */ };
 
 enum fate {
     KEEP,
-    DROP,       /* ours, or replaced by ours */
+    DROP,       /* ours, or replaced by ours, or a list that ours is added to */
     DROP_ENTRY, /* not believed where the request enters */
     TRACESTATE, /* goes with traceparent */
     MAX_FORWARDS,
@@ -34,7 +34,7 @@ static enum fate request_fate(struct str name)
     case 's':
         return is_alike(name, HOP_PREFIX) ? DROP : KEEP;
     case 'f':
-        return str_eq(name, STR("forwarded")) ? DROP_ENTRY : KEEP;
+        return str_eq(name, STR("forwarded")) ? DROP : KEEP;
     case 'm':
         return str_eq(name, STR("max-forwards")) ? MAX_FORWARDS : KEEP;
     case 't':
@@ -43,6 +43,8 @@ static enum fate request_fate(struct str name)
         if (str_eq(name, STR("tracestate")))
             return TRACESTATE;
         return str_eq(name, STR("traceparent")) ? DROP : KEEP;
+    case 'v':
+        return str_eq(name, STR("via")) ? DROP : KEEP;
     case 'x':
         if (is_alike(name, STR("x-forwarded-")) || is_alike_all(name, STR("x-real-ip")))
             return DROP_ENTRY;
@@ -131,17 +133,16 @@ static void add_entry_fields(const struct http_head *request, const struct hop_o
     hop_head_add(head, STR("x-forwarded-proto"), out->is_https ? STR("https") : STR("http"), false);
     if (request->authority.len > 0)
         hop_head_add(head, STR("x-forwarded-host"), request->authority, false);
-    /* Once, by whoever lets it in: hops of ours behind it do not make it a loop. */
+    /* Once, by whoever lets it in: hops of ours behind it do not make it a loop. In a line of its
+     * own: behind a quote that somebody left open it could not be found again. */
     hop_head_add(head, STR("cdn-loop"), out->cdn_id, false);
 }
 
 /* for=_gru1: RFC 7239 section 6.3, a name in place of an address. */
-static void add_passing_fields(const struct hop_out *out, struct arena *arena,
-                               struct http_head *head)
+static struct str make_forwarded_by_site(struct str source, struct arena *arena)
 {
-    struct str source = out->in->source;
     if (source.len == 0)
-        return;
+        return source;
     struct hop_text text = hop_text_init(arena, source.len + FORWARDED_EXTRA_BYTES);
     hop_text_add(&text, STR("for=_"));
     for (size_t i = 0; i < source.len; i++) {
@@ -151,7 +152,14 @@ static void add_passing_fields(const struct hop_out *out, struct arena *arena,
         hop_text_add(&text, is_legal ? (struct str){ .ptr = &c, .len = 1 } : STR("_"));
     }
     hop_text_add(&text, STR(";proto=https"));
-    hop_head_add(head, STR("forwarded"), hop_text_end(&text), false);
+    return hop_text_end(&text);
+}
+
+static void add_passing_fields(const struct http_head *request, const struct hop_out *out,
+                               struct arena *arena, struct http_head *head)
+{
+    hop_add_list(head, request, STR("forwarded"), make_forwarded_by_site(out->in->source, arena),
+                 arena);
 }
 
 static struct str make_visited(const struct hop_out *out, struct arena *arena)
@@ -198,10 +206,10 @@ bool hop_make_request(const struct http_head *request, const struct hop_out *out
     hop_head_init(request, arena, out_head);
     copy_fields(request, out, arena, out_head);
     if (out->in->is_trusted)
-        add_passing_fields(out, arena, out_head);
+        add_passing_fields(request, out, arena, out_head);
     else
         add_entry_fields(request, out, arena, out_head);
-    hop_add_via(out_head, out, arena);
+    hop_add_via(out_head, request, out, arena);
     hop_head_add(out_head, STR("x-request-id"), out->request_id, true);
     if (out->traceparent.len > 0)
         hop_head_add(out_head, STR("traceparent"), out->traceparent, true);
@@ -214,10 +222,12 @@ bool hop_make_response(const struct http_head *response, const struct hop_out *o
                        struct arena *arena, struct http_head *out_head)
 {
     hop_head_init(response, arena, out_head);
-    for (size_t i = 0; i < response->field_count; i++)
-        if (!str_starts_with(response->fields[i].name, HOP_PREFIX))
-            out_head->fields[out_head->field_count++] = response->fields[i];
-    hop_add_via(out_head, out, arena);
+    for (size_t i = 0; i < response->field_count; i++) {
+        const struct http_field *field = &response->fields[i];
+        if (!str_starts_with(field->name, HOP_PREFIX) && !str_eq(field->name, STR("via")))
+            out_head->fields[out_head->field_count++] = *field;
+    }
+    hop_add_via(out_head, response, out, arena);
     if (out->to_backbone && out->load_percent > 0)
         hop_head_add(out_head, HOP_LOAD, hop_number(arena, out->load_percent), false);
     return out_head->field_count <= HEAD_FIELDS_MAX;

@@ -42,5 +42,10 @@ void hop_head_init(const struct http_head *from, struct arena *arena, struct htt
 void hop_head_add(struct http_head *head, struct str name, struct str value, bool is_unique);
 /* The sound part of a traceparent; empty: it is not one. */
 struct str hop_read_traceparent(struct str text);
-/* "2 gru1" */
-void hop_add_via(struct http_head *head, const struct hop_out *out, struct arena *arena);
+/* All that `from` has under `name` and `element` behind it, as one line: what reads only the first
+ * or the last of several would see half of the way. `element` may be empty. */
+void hop_add_list(struct http_head *head, const struct http_head *from, struct str name,
+                  struct str element, struct arena *arena);
+/* "2 gru1", behind what `from` has. */
+void hop_add_via(struct http_head *head, const struct http_head *from, const struct hop_out *out,
+                 struct arena *arena);

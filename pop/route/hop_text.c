@@ -75,10 +75,49 @@ void hop_head_add(struct http_head *head, struct str name, struct str value, boo
     };
 }
 
-void hop_add_via(struct http_head *head, const struct hop_out *out, struct arena *arena)
+void hop_add_list(struct http_head *head, const struct http_head *from, struct str name,
+                  struct str element, struct arena *arena)
+{
+    const struct http_field *only = NULL;
+    size_t count = 0;
+    size_t len = element.len;
+    for (size_t i = 0; i < from->field_count; i++) {
+        if (!str_eq(from->fields[i].name, name) || from->fields[i].value.len == 0)
+            continue;
+        only = &from->fields[i];
+        len += only->value.len + 2;
+        count++;
+    }
+    if (count == 1 && element.len == 0) {
+        head->fields[head->field_count++] = *only;
+        return;
+    }
+    if (count + element.len == 0)
+        return;
+    if (count == 0) {
+        hop_head_add(head, name, element, false);
+        return;
+    }
+    struct hop_text text = hop_text_init(arena, len);
+    for (size_t i = 0; i < from->field_count; i++) {
+        if (!str_eq(from->fields[i].name, name) || from->fields[i].value.len == 0)
+            continue;
+        if (text.at > text.start)
+            hop_text_add(&text, STR(", "));
+        hop_text_add(&text, from->fields[i].value);
+    }
+    if (element.len > 0) {
+        hop_text_add(&text, STR(", "));
+        hop_text_add(&text, element);
+    }
+    hop_head_add(head, name, hop_text_end(&text), only->is_sensitive);
+}
+
+void hop_add_via(struct http_head *head, const struct http_head *from, const struct hop_out *out,
+                 struct arena *arena)
 {
     struct hop_text text = hop_text_init(arena, out->pseudonym.len + 4);
     hop_text_add(&text, out->from == HOP_FROM_H2 ? STR("2 ") : STR("1.1 "));
     hop_text_add(&text, out->pseudonym);
-    hop_head_add(head, STR("via"), hop_text_end(&text), false);
+    hop_add_list(head, from, STR("via"), hop_text_end(&text), arena);
 }
