@@ -148,8 +148,10 @@ static void close_chain(struct chain *chain)
 
 static bool is_compared(const struct http_field *field)
 {
-    /* Crumbs are joined; the length is compared as it was understood. */
-    return !str_eq(field->name, STR("cookie")) && !str_eq(field->name, STR("content-length"));
+    /* Crumbs are joined, the length is written from what was understood, and keys of WebSocket
+     * handshakes belong to one hop. */
+    return !str_eq(field->name, STR("cookie")) && !str_eq(field->name, STR("content-length")) &&
+           !str_starts_with(field->name, STR("sec-websocket-"));
 }
 
 static const struct http_field *next_compared(const struct http_head *head, size_t *at)
