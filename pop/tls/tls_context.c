@@ -17,7 +17,7 @@ static const char ciphers_1_2[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES12
                                   "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 static const char ciphers_1_3[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
-static const char groups[] = "X25519:P-256:P-384";
+static char groups[] = "X25519:P-256:P-384"; /* not const: OpenSSL's macro casts that away */
 
 static const uint8_t alpn_http2[] = { 2, 'h', '2' };
 static const uint8_t alpn_http1[] = { 8, 'h', 't', 't', 'p', '/', '1', '.', '1' };
