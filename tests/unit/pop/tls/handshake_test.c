@@ -161,7 +161,9 @@ static SSL *old_client(const char *ciphers, const char *name)
     SSL *ssl = SSL_new(context);
     SSL_CTX_free(context);
     SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
-    SSL_set_tlsext_host_name(ssl, name);
+    char *copy = mem_strdup(name); /* not const: OpenSSL's macro casts */
+    SSL_set_tlsext_host_name(ssl, copy);
+    free(copy);
     SSL_set_connect_state(ssl);
     return ssl;
 }
