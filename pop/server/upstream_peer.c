@@ -167,29 +167,37 @@ static void back_off(struct upstream_peer *peer)
         upstream_now_ms(upstream) + floor_plan_backoff_ms(steps, &upstream->worker->rng);
 }
 
+/* Ended by us, or an idle HTTP/1.1 connection, which servers close as they like. */
+static bool is_usual_end(const struct upstream_conn *conn)
+{
+    if (conn->is_ours && !conn->is_ping_dead)
+        return true;
+    return conn->is_warmed && !conn->is_http2 && conn->requests > 0 && conn->leases == 0;
+}
+
+static void note_connect_failure(struct upstream_peer *peer)
+{
+    const struct ejection_evidence evidence = { .is_connect_failure = true };
+    peer->connects_failed++;
+    tally_add(upstream_of(peer)->worker->tally, TALLY_CONNECTS_FAILED);
+    /* Gateways are let be by the backoff alone, and are warm again soon after they are back. */
+    if (peer->pool->is_origin)
+        observe(peer, &evidence);
+}
+
 void upstream_peer_on_end(struct upstream_peer *peer, struct upstream_conn *conn, const char *cause)
 {
-    struct upstream *upstream = upstream_of(peer);
-    uint64_t now_ms = upstream_now_ms(upstream);
+    uint64_t now_ms = upstream_now_ms(upstream_of(peer));
     bool has_lived = conn->is_warmed && now_ms - conn->warm_ms >= UPSTREAM_PROVEN_MS;
     if (has_lived)
         peer->connect_failures = 0;
-    if (conn->is_ours && !conn->is_ping_dead)
-        return;
-    /* Servers close idle HTTP/1.1 connections as they like. */
-    if (conn->is_warmed && !conn->is_http2 && conn->requests > 0 && conn->leases == 0)
+    if (is_usual_end(conn))
         return;
     peer->last_problem = cause;
     peer->last_problem_ms = now_ms;
     peer->is_doubted = !conn->is_goaway;
-    if (!conn->is_warmed) {
-        const struct ejection_evidence evidence = { .is_connect_failure = true };
-        peer->connects_failed++;
-        tally_add(upstream->worker->tally, TALLY_CONNECTS_FAILED);
-        /* Gateways are let be by the backoff alone, and are warm again soon after they are back. */
-        if (peer->pool->is_origin)
-            observe(peer, &evidence);
-    }
+    if (!conn->is_warmed)
+        note_connect_failure(peer);
     log_limited(LOG_LEVEL_INFO, conn->is_warmed ? "upstream.lost" : "upstream.connect",
                 "peer=%s cause=%s", peer->name, cause);
     /* One that served long and is lost is replaced at once; but a peer that does not answer is not

@@ -152,6 +152,10 @@ void transport_resume(struct transport *transport)
 {
     (void)transport;
 }
+void transport_end(struct transport *transport)
+{
+    assert_true(transport->link.is_there);
+}
 void transport_close(struct transport *transport)
 {
     assert_true(transport->link.is_there);
