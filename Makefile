@@ -200,9 +200,10 @@ TESTS_http := $(addprefix tests/unit/pop/http/,h1_client_test.c h1_server_test.c
 TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts_test.c \
 	budgets_test.c choice_test.c ejection_test.c floor_plan_test.c \
 	hop_test.c liveness_test.c route_table_test.c)
-TESTS_pop := $(addprefix tests/unit/pop/server/,access_log_test.c exchange_attempt_test.c \
-	exchange_test.c mailbox_test.c options_test.c tally_metrics_test.c traffic_test.c transport_test.c \
-	upstream_origin_test.c upstream_random_test.c upstream_test.c wheel_test.c)
+TESTS_pop := $(addprefix tests/unit/pop/server/,access_log_test.c client_addrs_test.c \
+	exchange_attempt_test.c exchange_test.c mailbox_test.c options_test.c \
+	tally_metrics_test.c traffic_test.c transport_test.c upstream_origin_test.c \
+	upstream_random_test.c upstream_test.c wheel_test.c)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
 FUZZ_base :=
 FUZZ_model := $(addprefix tests/fuzz/,break_glass_fuzz.c document_fuzz.c)

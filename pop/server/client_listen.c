@@ -109,13 +109,15 @@ static bool accept_one(struct client_listener *listener)
         take(listener, fd, &storage);
         return true;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK)
+    int errnum = errno;
+    if (errnum == EAGAIN || errnum == EWOULDBLOCK)
         return false;
     tally_add(listener->clients->worker->tally, TALLY_ACCEPT_ERRORS);
-    if (is_passing(errno))
+    if (is_passing(errnum))
         return true;
-    log_limited(LOG_LEVEL_WARN, "client.accept", "worker=%u error=\"%s\"",
-                listener->clients->worker->index, err_text(err_from_errno(errno)));
+    log_limited(LOG_LEVEL_WARN, "client.accept", "worker=%u errno=%d problem=\"%s\"",
+                listener->clients->worker->index, errnum,
+                errnum == EMFILE || errnum == ENFILE ? "out of file descriptors" : "cannot accept");
     run_short(listener);
     return false;
 }
