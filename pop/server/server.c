@@ -17,7 +17,7 @@
 #include "steering/runtime/diag_print.h"
 #include "steering/runtime/notify.h"
 
-enum { DRAIN_GRACE_MS = 5000, SAME_STOP_MS = 1000 };
+enum { DRAIN_GRACE_MS = 5000, SAME_STOP_MS = 1000, HURRY_MS = 2000 };
 
 const char *server_state_name(enum server_state state)
 {
@@ -350,13 +350,21 @@ void server_drain(struct server *server)
         drain(server, server->dataset->node->timeouts.drain_ms);
 }
 
+/* What is in flight is cut off, so that it can be seen to be cut off; nobody waits for the rest. */
+static void hurry(struct server *server)
+{
+    log_warn("drain", "limit_ms=0 workers=%zu why=\"told to stop again\"", server->thread_count);
+    uv_timer_start(&server->drain_limit, on_drain_limit, HURRY_MS, 0);
+    workers_drain(server, 0);
+}
+
 static void on_stop(void *owner)
 {
     struct server *server = owner;
     /* One wish to stop may come as several signals: to the group and to the process. */
     if (server->state == SERVER_DRAINING &&
         clock_monotonic_ms() - server->drain_began_ms >= SAME_STOP_MS)
-        end_at_once(server, "told to stop again");
+        hurry(server);
     server_drain(server);
 }
 

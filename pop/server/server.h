@@ -9,8 +9,8 @@
 #pragma once
 
 /* Runs until it was told to stop (SIGTERM, SIGINT, POST /drain) and nothing is in flight any more;
- * told again, more than a second later, it ends at once. Returns the exit code; 1 after any error,
- * which is on stderr. */
+ * told again, more than a second later, it cuts off what is left. Returns the exit code; 1 after
+ * any error, which is on stderr. */
 int server_run(const char *node_path);
 /* Loads everything that server_run would load and tells all that is wrong with it, on stdout.
  * 0, or 2 when there are errors. */

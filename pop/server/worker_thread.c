@@ -35,6 +35,7 @@ struct worker_thread {
     uint64_t pulse_ns;
     uint64_t began_ms;
     bool is_listening;
+    bool are_clients_gone;
 };
 
 /* ---- letters --------------------------------------------------------------------------------- */
@@ -220,13 +221,14 @@ static void on_upstream_closed(void *owner)
 static void on_clients_drained(void *owner)
 {
     struct worker_thread *thread = owner;
+    thread->are_clients_gone = true;
     upstream_close(thread->worker.upstream, on_upstream_closed, thread);
 }
 
 static void drain(struct worker_thread *thread, uint64_t limit_ms)
 {
     struct worker *worker = &thread->worker;
-    if (worker->is_draining)
+    if (thread->are_clients_gone)
         return;
     worker->is_draining = true;
     io_timer_stop(&worker->io, &thread->warm);

@@ -40,6 +40,7 @@ void worker_thread_wake(struct worker_thread *thread);
  * the callback. null when the worker ended before it could tell. */
 void worker_thread_status(struct worker_thread *thread,
                           void (*on_status)(void *owner, json_t *value), void *owner);
+/* Again with another limit: that one counts from now on. */
 void worker_thread_drain(struct worker_thread *thread, uint64_t limit_ms);
 /* After on_drained. Frees; the memory is gone when the main loop has run again. */
 void worker_thread_join(struct worker_thread *thread);
