@@ -56,7 +56,8 @@ struct transport_events {
     void (*on_bytes)(void *owner, const uint8_t *bytes, size_t len);
     /* The peer will send no more; sending is still possible. */
     void (*on_end)(void *owner);
-    /* Fill `out`; 0: nothing to send now. */
+    /* Fill `out`; 0: nothing to send now. `capacity` 0: after transport_end, when the owner marked
+     * the transport once more; nothing can be sent. */
     size_t (*on_pull)(void *owner, uint8_t *out, size_t capacity);
     /* Everything that was pulled has been accepted by the kernel. NULL: not wanted. */
     void (*on_flushed)(void *owner);

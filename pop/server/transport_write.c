@@ -235,8 +235,15 @@ static void flush_owner(struct transport *transport)
 {
     if (!transport_send(transport))
         return;
-    if (!transport->is_shut && !drain_owner(transport))
+    if (transport->is_shut && transport->state == TRANSPORT_STATE_OPEN) {
+        /* Nothing can be sent any more, but its session may have something to settle. */
+        uint8_t none;
+        (void)transport->events->on_pull(transport->owner, &none, 0);
+        if (transport->state == TRANSPORT_STATE_CLOSED)
+            return;
+    } else if (!transport->is_shut && !drain_owner(transport)) {
         return;
+    }
     if (transport->is_dirty) {
         transport->is_dirty = false;
         if (transport->events->on_flushed != NULL)
