@@ -91,7 +91,9 @@ struct h2_session {
     struct http_session base; /* first */
     nghttp2_session *ng;
     const struct h2_role *role;
-    struct h2_stream *streams; /* not yet freed, newest first */
+    struct h2_stream *streams;        /* not yet freed, newest first */
+    int32_t newest_id;                /* of the peer's streams... */
+    int32_t skipped_from, skipped_to; /* ...and those that it left out last */
     struct score score;
     struct window_budget budget;
     bool is_server;

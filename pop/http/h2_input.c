@@ -1,12 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pop/http/h2_common_priv.h"
 
+/* A stream below one that was opened, and never opened itself, can not be any more (RFC 9113
+ * section 5.1.1). nghttp2 takes it for one that was closed, and ignores it. */
+static void check_order(struct h2_session *session, int32_t id)
+{
+    if (id % 2 == 0 || session->base.is_over)
+        return;
+    if (id > session->newest_id) {
+        if (id - session->newest_id > 2) {
+            session->skipped_from = session->newest_id + 1;
+            session->skipped_to = id - 1;
+        }
+        session->newest_id = id;
+    } else if (id >= session->skipped_from && id <= session->skipped_to) {
+        nghttp2_session_terminate_session(session->ng, NGHTTP2_PROTOCOL_ERROR);
+        h2_fail(session, HTTP_ERROR_PROTOCOL, "stream_id");
+        session->base.is_over = true;
+    }
+}
+
 /* PRIORITY is told here only: nghttp2 skips what it does not use. */
 static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, void *user)
 {
     (void)ng;
+    struct h2_session *session = user;
     if (head->type == NGHTTP2_PRIORITY)
-        h2_charge(user, SCORE_PRIORITY);
+        h2_charge(session, SCORE_PRIORITY);
+    else if (head->type == NGHTTP2_HEADERS && session->is_server)
+        check_order(session, head->stream_id);
     return 0;
 }
 

@@ -194,6 +194,11 @@ static void even_stream(void)
 {
     raw_headers(&raw, 2, GET, true);
 }
+static void smaller_stream(void)
+{
+    raw_headers(&raw, 5, GET, true);
+    raw_headers(&raw, 3, GET, true);
+}
 static void window_zero(void)
 {
     raw_u32(&raw, RAW_WINDOW, 0, 0);
@@ -253,6 +258,7 @@ static void test_frames_that_end_the_connection(void **state)
         { "DATA on stream 0", data_on_connection, PROTOCOL },
         { "DATA on an idle stream", data_on_idle, PROTOCOL },
         { "HEADERS on an even stream", even_stream, PROTOCOL },
+        { "HEADERS below the newest", smaller_stream, PROTOCOL },
         { "WINDOW_UPDATE by 0", window_zero, PROTOCOL },
         { "WINDOW_UPDATE overflow", window_overflow, FLOW },
         { "frame too large", frame_too_large, SIZE },
