@@ -466,7 +466,10 @@ static size_t on_pull(void *owner, uint8_t *out, size_t capacity)
     if (conn->session == NULL)
         return 0;
     struct http_session *session = conn->session;
+    bool was_ended = session->is_write_ended;
     size_t len = session->ops->produce(session, out, capacity);
+    if (session->is_write_ended && !was_ended && !session->is_over)
+        transport_end(conn->transport);
     if (session->is_over && !session->ops->wants_write(session))
         close_if_over(conn);
     return len;

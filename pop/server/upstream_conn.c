@@ -462,7 +462,10 @@ static size_t on_pull(void *owner, uint8_t *out, size_t capacity)
     struct upstream_conn *conn = owner;
     if (conn->session == NULL)
         return 0;
+    bool was_ended = conn->session->is_write_ended;
     size_t len = conn->session->ops->produce(conn->session, out, capacity);
+    if (conn->session->is_write_ended && !was_ended && !conn->session->is_over)
+        transport_end(conn->transport);
     /* Closing from here would pull again from inside of a pull. */
     if (conn->state != UPSTREAM_CONN_CLOSED && (conn->session->is_over || is_free(conn)))
         upstream_conn_wake(conn, 0);
