@@ -16,21 +16,21 @@ static void test_failures_move_on_by_proof(void **state)
     (void)state;
     static const struct {
         const char *method;
-        enum http_error error;
-        bool is_unprocessed;
         size_t peers;
+        enum http_error error;
         uint16_t status; /* with one peer */
+        bool is_unprocessed;
     } rows[] = {
-        { "POST", HTTP_ERROR_REFUSED, true, 2, 0 },
-        { "POST", HTTP_ERROR_GOAWAY, true, 2, 0 },
-        { "POST", HTTP_ERROR_CLOSED, true, 2, 0 },
-        { "POST", HTTP_ERROR_CLOSED, false, 1, 502 },
-        { "POST", HTTP_ERROR_RESET, false, 1, 502 },
-        { "PATCH", HTTP_ERROR_PROTOCOL, false, 1, 502 },
-        { "GET", HTTP_ERROR_CLOSED, false, 2, 0 },
-        { "GET", HTTP_ERROR_RESET, false, 2, 0 },
-        { "PUT", HTTP_ERROR_CLOSED, false, 2, 0 },
-        { "GET", HTTP_ERROR_NONE, false, 2, 0 }, /* an end without a response */
+        { "POST", 2, HTTP_ERROR_REFUSED, 0, true },
+        { "POST", 2, HTTP_ERROR_GOAWAY, 0, true },
+        { "POST", 2, HTTP_ERROR_CLOSED, 0, true },
+        { "POST", 1, HTTP_ERROR_CLOSED, 502, false },
+        { "POST", 1, HTTP_ERROR_RESET, 502, false },
+        { "PATCH", 1, HTTP_ERROR_PROTOCOL, 502, false },
+        { "GET", 2, HTTP_ERROR_CLOSED, 0, false },
+        { "GET", 2, HTTP_ERROR_RESET, 0, false },
+        { "PUT", 2, HTTP_ERROR_CLOSED, 0, false },
+        { "GET", 2, HTTP_ERROR_NONE, 0, false }, /* an end without a response */
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         fixture_start(POP_ROLE_POP, "gru1", "{}");

@@ -97,7 +97,7 @@ void io_timer_stop(struct io *io, struct io_timer *timer)
 
 static struct http_session fake_peer_session;
 
-static void give_lease(struct upstream_waiter *waiter)
+static inline void give_lease(struct upstream_waiter *waiter)
 {
     struct upstream_lease lease = { .session = &fake_peer_session,
                                     .peer = (uint32_t)(100 + seen.peer_count),
@@ -148,7 +148,7 @@ bool upstream_is_ping_dead(const struct upstream_lease *lease)
 
 /* ---- the peers' codec ------------------------------------------------------------------------ */
 
-static void on_request_readable(void *reader, struct pipe *pipe)
+static inline void on_request_readable(void *reader, struct pipe *pipe)
 {
     (void)reader;
     (void)pipe;
@@ -156,9 +156,9 @@ static void on_request_readable(void *reader, struct pipe *pipe)
 
 static const struct http_client_ops fake_client_ops;
 
-static struct http_client_stream *fake_request(struct http_session *session,
-                                               const struct http_head *head, struct pipe *body,
-                                               void *owner)
+static inline struct http_client_stream *fake_request(struct http_session *session,
+                                                      const struct http_head *head,
+                                                      struct pipe *body, void *owner)
 {
     assert_true(seen.peer_count < PEERS_MAX);
     struct fake_peer *peer = &seen.peers[seen.peer_count++];
@@ -176,7 +176,7 @@ static struct http_client_stream *fake_request(struct http_session *session,
     return &peer->stream;
 }
 
-static void fake_cancel(struct http_client_stream *stream, enum http_error error)
+static inline void fake_cancel(struct http_client_stream *stream, enum http_error error)
 {
     struct fake_peer *peer = (struct fake_peer *)(void *)stream;
     (void)error;
@@ -187,7 +187,7 @@ static void fake_cancel(struct http_client_stream *stream, enum http_error error
     peer->is_cancelled = true;
 }
 
-static void fake_client_release(struct http_client_stream *stream)
+static inline void fake_client_release(struct http_client_stream *stream)
 {
     struct fake_peer *peer = (struct fake_peer *)(void *)stream;
     assert_true(peer->is_closed);
@@ -201,13 +201,13 @@ static const struct http_client_ops fake_client_ops = { .request = fake_request,
                                                         .cancel = fake_cancel,
                                                         .release = fake_client_release };
 
-static struct fake_peer *peer_at(size_t at)
+static inline struct fake_peer *peer_at(size_t at)
 {
     assert_true(at < seen.peer_count);
     return &seen.peers[at];
 }
 
-static void peer_closes(struct fake_peer *peer, struct http_outcome outcome)
+static inline void peer_closes(struct fake_peer *peer, struct http_outcome outcome)
 {
     assert_false(peer->is_closed);
     peer->is_closed = true;
@@ -218,21 +218,21 @@ static void peer_closes(struct fake_peer *peer, struct http_outcome outcome)
     exchange_on_closed(peer->stream.owner, &peer->stream, outcome);
 }
 
-static void peer_fails(struct fake_peer *peer, enum http_error error, bool is_unprocessed)
+static inline void peer_fails(struct fake_peer *peer, enum http_error error, bool is_unprocessed)
 {
     peer_closes(peer, (struct http_outcome){ .error = error, .is_unprocessed = is_unprocessed });
 }
 
 /* What was cancelled closes later. */
-static void settle_peers(void)
+static inline void settle_peers(void)
 {
     for (size_t i = 0; i < seen.peer_count; i++)
         if (seen.peers[i].is_cancelled && !seen.peers[i].is_closed)
             peer_fails(&seen.peers[i], HTTP_ERROR_CANCELLED, false);
 }
 
-static void peer_answers(struct fake_peer *peer, uint16_t status, const char *name,
-                         const char *value)
+static inline void peer_answers(struct fake_peer *peer, uint16_t status, const char *name,
+                                const char *value)
 {
     struct http_client_stream *stream = &peer->stream;
     stream->response.status = status;
@@ -241,7 +241,7 @@ static void peer_answers(struct fake_peer *peer, uint16_t status, const char *na
     exchange_on_response(stream->owner, stream);
 }
 
-static void peer_ends(struct fake_peer *peer, const char *content)
+static inline void peer_ends(struct fake_peer *peer, const char *content)
 {
     pipe_write(&peer->stream.body, content, strlen(content));
     pipe_end(&peer->stream.body, NULL);
@@ -249,7 +249,7 @@ static void peer_ends(struct fake_peer *peer, const char *content)
 }
 
 /* The peer's codec sends what there is of the request. */
-static void peer_takes(struct fake_peer *peer)
+static inline void peer_takes(struct fake_peer *peer)
 {
     for (;;) {
         struct str next = pipe_peek(peer->body);
@@ -262,26 +262,26 @@ static void peer_takes(struct fake_peer *peer)
     }
 }
 
-static struct str peer_field(const struct fake_peer *peer, const char *name)
+static inline struct str peer_field(const struct fake_peer *peer, const char *name)
 {
     return http_head_get(&peer->request, str_from(name));
 }
 
 /* ---- the client's codec ---------------------------------------------------------------------- */
 
-static void on_response_readable(void *reader, struct pipe *pipe)
+static inline void on_response_readable(void *reader, struct pipe *pipe)
 {
     (void)reader;
     (void)pipe;
 }
 
-static void fake_inform(struct http_server_stream *stream, const struct http_head *head)
+static inline void fake_inform(struct http_server_stream *stream, const struct http_head *head)
 {
     http_head_copy(head, &stream->arena, &seen.informs[seen.inform_count++]);
 }
 
-static void fake_respond(struct http_server_stream *stream, const struct http_head *head,
-                         struct pipe *body)
+static inline void fake_respond(struct http_server_stream *stream, const struct http_head *head,
+                                struct pipe *body)
 {
     assert_false(stream->is_responded); /* once */
     stream->is_responded = true;
@@ -292,7 +292,7 @@ static void fake_respond(struct http_server_stream *stream, const struct http_he
         pipe_attach(body, on_response_readable, stream);
 }
 
-static void fake_reset(struct http_server_stream *stream, enum http_error error)
+static inline void fake_reset(struct http_server_stream *stream, enum http_error error)
 {
     (void)stream;
     seen.is_reset = true;
@@ -302,7 +302,7 @@ static void fake_reset(struct http_server_stream *stream, enum http_error error)
     seen.response_body = NULL;
 }
 
-static void fake_server_release(struct http_server_stream *stream)
+static inline void fake_server_release(struct http_server_stream *stream)
 {
     assert_false(seen.is_released);
     seen.is_released = true;
@@ -324,7 +324,7 @@ static struct pop_route routes[2];
 static struct pop_origin origin;
 static struct exchange_origin from;
 
-static struct world *fixture_world(void)
+static inline struct world *fixture_world(void)
 {
     struct diag diag;
     struct geo *geo = NULL;
@@ -345,12 +345,12 @@ static struct world *fixture_world(void)
     return world_new(topology, geo);
 }
 
-static void free_snapshot(void *snapshot)
+static inline void free_snapshot(void *snapshot)
 {
     snapshot_unref(snapshot);
 }
 
-static struct snapshot *fixture_snapshot(struct world *world, const char *document_text)
+static inline struct snapshot *fixture_snapshot(struct world *world, const char *document_text)
 {
     struct diag diag;
     struct document *document = NULL;
@@ -360,7 +360,7 @@ static struct snapshot *fixture_snapshot(struct world *world, const char *docume
     return snapshot_new(world, document, NULL);
 }
 
-static void fixture_routes(void)
+static inline void fixture_routes(void)
 {
     routes[0] = (struct pop_route){ .host = (char *)(uintptr_t) "www.example.com",
                                     .path = (char *)(uintptr_t) "/",
@@ -379,7 +379,7 @@ static void fixture_routes(void)
     routes[1].has_websocket = false;
 }
 
-static void fixture_node(enum pop_role role, const char *site)
+static inline void fixture_node(enum pop_role role, const char *site)
 {
     fixture_routes();
     origin = (struct pop_origin){ .server_count = 2, .connections_max = 50 };
@@ -399,7 +399,7 @@ static void fixture_node(enum pop_role role, const char *site)
 }
 
 /* `document`: the regions of it, {"us-east":{"mode":"evacuated"}}. */
-static void fixture_start(enum pop_role role, const char *site, const char *document_regions)
+static inline void fixture_start(enum pop_role role, const char *site, const char *document_regions)
 {
     char text[512];
     memset(&seen, 0, sizeof(seen));
@@ -439,7 +439,7 @@ static void fixture_start(enum pop_role role, const char *site, const char *docu
     worker.exchanges = exchanges_new(&worker);
 }
 
-static void fixture_stop(void)
+static inline void fixture_stop(void)
 {
     settle_peers();
     for (size_t i = 0; i < seen.peer_count; i++)
@@ -460,7 +460,7 @@ static void fixture_stop(void)
 
 /* ---- the client ------------------------------------------------------------------------------ */
 
-static void client_makes(const char *method, const char *path, bool has_body)
+static inline void client_makes(const char *method, const char *path, bool has_body)
 {
     struct http_server_stream *client = &seen.client;
     client->ops = &fake_server_ops;
@@ -475,29 +475,29 @@ static void client_makes(const char *method, const char *path, bool has_body)
     pipe_init(&client->body, &worker.pipes);
 }
 
-static void client_adds(const char *name, const char *value)
+static inline void client_adds(const char *name, const char *value)
 {
     http_head_add(&seen.client.request, &seen.client.arena, str_from(name), str_from(value));
 }
 
-static void client_asks(void)
+static inline void client_asks(void)
 {
     exchange_begin(worker.exchanges, &seen.client, &from);
 }
 
-static void client_get(void)
+static inline void client_get(void)
 {
     client_makes("GET", "/a?b=c", false);
     client_asks();
 }
 
-static void client_sends(const char *content)
+static inline void client_sends(const char *content)
 {
     pipe_write(&seen.client.body, content, strlen(content));
 }
 
 /* The response was produced whole, or the client has gone. */
-static void client_closes(enum http_error error)
+static inline void client_closes(enum http_error error)
 {
     if (seen.response_body != NULL) {
         if (error == HTTP_ERROR_NONE)
@@ -510,7 +510,7 @@ static void client_closes(enum http_error error)
     assert_true(seen.is_released);
 }
 
-static void pass_ms(uint64_t ms)
+static inline void pass_ms(uint64_t ms)
 {
     for (uint64_t i = 0; i < ms; i += 10) {
         worker.io.now_ms += 10;
@@ -519,13 +519,13 @@ static void pass_ms(uint64_t ms)
     }
 }
 
-static uint64_t counted(enum tally_id id)
+static inline uint64_t counted(enum tally_id id)
 {
     return counter_read(&worker.tally->counts[id]);
 }
 
 /* The line of the access log; owned by the caller. */
-static json_t *log_line(void)
+static inline json_t *log_line(void)
 {
     struct diag diag;
     json_t *value = NULL;
@@ -537,7 +537,7 @@ static json_t *log_line(void)
     return value;
 }
 
-static void expect_log(uint16_t status, const char *cause)
+static inline void expect_log(uint16_t status, const char *cause)
 {
     json_t *line = log_line();
     assert_int_equal(json_get_int(line, "status", -1), status);

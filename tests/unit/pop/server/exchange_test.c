@@ -46,17 +46,17 @@ static void test_begin_refuses_what_has_no_way(void **state)
     (void)state;
     static const struct {
         const char *method, *authority, *path, *name, *value;
-        bool is_upgrade;
         int64_t content_length;
-        uint16_t status;
         const char *cause;
+        uint16_t status;
+        bool is_upgrade;
     } rows[] = {
-        { "GET", "else.example", "/", NULL, NULL, false, -1, 404, "no_route" },
-        { "CONNECT", "www.example.com", "/", NULL, NULL, false, -1, 501, "connect" },
-        { "CONNECT", "www.example.com", "/small", NULL, NULL, true, -1, 501, "websocket" },
-        { "POST", "www.example.com", "/small", NULL, NULL, false, 11, 413, "body_too_large" },
-        { "GET", "www.example.com", "/", "cdn-loop", "steer, steer", false, -1, 508, "visited" },
-        { "OPTIONS", "www.example.com", "/", "max-forwards", "0", false, -1, 501, "max_forwards" },
+        { "GET", "else.example", "/", NULL, NULL, -1, "no_route", 404, false },
+        { "CONNECT", "www.example.com", "/", NULL, NULL, -1, "connect", 501, false },
+        { "CONNECT", "www.example.com", "/small", NULL, NULL, -1, "websocket", 501, true },
+        { "POST", "www.example.com", "/small", NULL, NULL, 11, "body_too_large", 413, false },
+        { "GET", "www.example.com", "/", "cdn-loop", "steer, steer", -1, "visited", 508, false },
+        { "OPTIONS", "www.example.com", "/", "max-forwards", "0", -1, "max_forwards", 501, false },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         fixture_start(POP_ROLE_POP, "gru1", "{}");
@@ -96,27 +96,26 @@ static void test_gateway_serves_or_passes_on(void **state)
     enum { ORIGIN = -1, NOBODY = -2 };
     static const struct {
         const char *document, *visited;
-        bool is_backbone;
+        const char *unprocessed;
         int to;          /* a region, ORIGIN, or NOBODY */
         uint16_t status; /* with NOBODY */
-        const char *unprocessed;
-        bool is_stray;
+        bool is_backbone, is_stray;
     } rows[] = {
-        { "{}", NULL, true, ORIGIN, 0, NULL, false },
-        { "{}", NULL, false, ORIGIN, 0, NULL, false },
-        { DRAINING, NULL, true, ORIGIN, 0, NULL, false },
-        { RESTORING, NULL, true, ORIGIN, 0, NULL, false },
-        { OUT, NULL, true, US_WEST, 0, NULL, true },
-        { OUT, NULL, false, US_WEST, 0, NULL, true },
-        { OUT, "us-west", true, EU_WEST, 0, NULL, true },
-        { OUT, "us-west,eu-west", true, NOBODY, 508, NULL, true },
-        { OUT, "a,b,c", true, NOBODY, 508, NULL, true },
-        { "{}", "us-east", true, NOBODY, 508, NULL, false },
-        { OUT_SERVE, NULL, true, ORIGIN, 0, NULL, true },
-        { OUT_REFUSE, NULL, true, NOBODY, 503, "evacuated", true },
-        { OUT_REFUSE, NULL, false, NOBODY, 503, NULL, true },
+        { "{}", NULL, NULL, ORIGIN, 0, true, false },
+        { "{}", NULL, NULL, ORIGIN, 0, false, false },
+        { DRAINING, NULL, NULL, ORIGIN, 0, true, false },
+        { RESTORING, NULL, NULL, ORIGIN, 0, true, false },
+        { OUT, NULL, NULL, US_WEST, 0, true, true },
+        { OUT, NULL, NULL, US_WEST, 0, false, true },
+        { OUT, "us-west", NULL, EU_WEST, 0, true, true },
+        { OUT, "us-west,eu-west", NULL, NOBODY, 508, true, true },
+        { OUT, "a,b,c", NULL, NOBODY, 508, true, true },
+        { "{}", "us-east", NULL, NOBODY, 508, true, false },
+        { OUT_SERVE, NULL, NULL, ORIGIN, 0, true, true },
+        { OUT_REFUSE, NULL, "evacuated", NOBODY, 503, true, true },
+        { OUT_REFUSE, NULL, NULL, NOBODY, 503, false, true },
         /* Steering never leaves a client without an answer. */
-        { ALL_OUT, NULL, true, ORIGIN, 0, NULL, true },
+        { ALL_OUT, NULL, NULL, ORIGIN, 0, true, true },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         fixture_start(POP_ROLE_GATEWAY, "us-east", rows[i].document);
