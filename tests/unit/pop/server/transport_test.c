@@ -32,13 +32,13 @@ struct end {
     struct transport *transport;
     size_t to_send, sent; /* the pattern: byte i is pattern(i) */
     size_t received;
-    bool is_echo;
+    size_t pull_max; /* 0: no limit */
     struct buf echo;
     unsigned opened, ended, flushed, closed, empty_pulls;
     enum transport_cause cause;
     enum act on_open, on_bytes, on_pull, on_end, on_flushed;
+    bool is_echo;
     char reason[128];
-    size_t pull_max; /* 0: no limit */
 };
 
 static uint8_t pattern(size_t at)
