@@ -135,6 +135,11 @@ class H1:
         self.sock.close()
 
 
+class GoAway:
+    def __init__(self, last_stream_id, error_code):
+        self.last_stream_id, self.error_code = last_stream_id, error_code
+
+
 class H2:
     """One HTTP/2 connection by an independent implementation."""
 
@@ -150,6 +155,7 @@ class H2:
         self.responses, self.done, self.reset = {}, set(), {}
         self.goaway, self.is_closed, self.pongs, self.settings_seen = None, False, 0, False
         self.auto_ack = True
+        self.input = b""
         self.flush()
 
     def flush(self):
@@ -191,13 +197,27 @@ class H2:
         if not data:
             self.is_closed = True
             return False
-        for event in self.h2.receive_data(data):
+        for event in self.h2.receive_data(self._without_goaway(data)):
             self._on(event)
         try:
             self.flush()
         except (BrokenPipeError, ConnectionResetError):
             pass
         return True
+
+    def _without_goaway(self, data):
+        """Whole frames, GOAWAY noted and taken out: python3-h2 takes no further frame behind one, although
+        the streams below its last id go on."""
+        self.input += data
+        frames = b""
+        while len(self.input) >= 9 and len(self.input) >= 9 + int.from_bytes(self.input[:3], "big"):
+            size = 9 + int.from_bytes(self.input[:3], "big")
+            one, self.input = self.input[:size], self.input[size:]
+            if one[3] == GOAWAY:
+                self.goaway = GoAway(int.from_bytes(one[9:13], "big") & 0x7FFFFFFF, int.from_bytes(one[13:17], "big"))
+            else:
+                frames += one
+        return frames
 
     def _on(self, event):
         stream = getattr(event, "stream_id", None)
@@ -222,8 +242,6 @@ class H2:
             self.done.add(stream)
             if stream in self.responses:
                 self.responses[stream].is_truncated = True
-        elif isinstance(event, h2.events.ConnectionTerminated):
-            self.goaway = event
         elif isinstance(event, h2.events.PingAckReceived):
             self.pongs += 1
         elif isinstance(event, h2.events.RemoteSettingsChanged):
