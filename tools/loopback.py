@@ -6,13 +6,16 @@ share one port number and a client follows DNS answers literally. Nothing leaves
 interface; everything that is written lands in one folder; only processes started here are ended.
 """
 
+import hashlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -77,6 +80,26 @@ def wait_for(what, condition, deadline_s=READY_S):
             return result
         time.sleep(0.005)
     raise RuntimeError(f"not within {deadline_s} s: {what}")
+
+
+def certificates(names):
+    """A folder with a CA, backbone certificates for `names` and a front's; made once a day, for keys take
+    seconds."""
+    tool = ROOT / "tools/make-certs"
+    key = hashlib.sha256(repr((names, FRONT_NAMES, tool.read_bytes())).encode()).hexdigest()[:16]
+    folder = ROOT / "build/certs" / f"{time.strftime('%Y-%m-%d')}-{key}"
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = pathlib.Path(tempfile.mkdtemp(dir=folder.parent))
+        words = [str(tool), str(fresh), "--backbone", *names, "--front", *FRONT_NAMES]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"make-certs: {done.stdout}{done.stderr}")
+        try:
+            fresh.rename(folder)
+        except OSError:  # somebody else was faster
+            shutil.rmtree(fresh)
+    return folder
 
 
 class Daemon:
@@ -234,13 +257,9 @@ class PopFleet:
 
     def _write_certificates(self):
         self.certs = self.folder / "certs"
-        words = [ROOT / "tools/make-certs", self.certs, "--backbone"]
-        words += [f"{region}.region.steer" for region in self.region_names]
-        words += [f"{pop}.pop.steer" for pop in self.pop_names]
-        words += ["--front", *FRONT_NAMES]
-        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"make-certs: {done.stdout}{done.stderr}")
+        names = [f"{region}.region.steer" for region in self.region_names]
+        names += [f"{pop}.pop.steer" for pop in self.pop_names]
+        shutil.copytree(certificates(names), self.certs)
 
     def _write_topology(self):
         lines = ["regions:"]
