@@ -22,6 +22,7 @@ void h1_out_inform(struct h1_out *out, struct str text)
     out->text = (struct str){ .ptr = joined, .len = out->text.len + text.len };
 }
 
+/* rule zero: one call says all that a message is; a struct would only be filled and read once. */
 void h1_out_start(struct h1_out *out, struct str text, enum h1_framing framing, uint64_t length,
                   struct pipe *body, void (*on_readable)(void *, struct pipe *), void *reader)
 {

@@ -34,7 +34,8 @@ static void finish(struct h2_stream *stream, uint32_t *flags)
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
 }
 
-/* NOLINTNEXTLINE(readability-non-const-parameter): nghttp2 gives the type */
+/* rule zero: the parameters are nghttp2's.
+ * NOLINTNEXTLINE(readability-non-const-parameter) */
 static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *buffer, size_t length,
                        uint32_t *flags, nghttp2_data_source *source, void *user)
 {
@@ -75,6 +76,7 @@ nghttp2_data_provider h2_provider(struct h2_stream *stream)
     return (nghttp2_data_provider){ .source = { .ptr = stream }, .read_callback = on_read };
 }
 
+/* rule zero: the parameters are nghttp2's. */
 static ssize_t on_read_length(nghttp2_session *ng, uint8_t type, int32_t id, int32_t window,
                               int32_t stream_window, uint32_t frame_max, void *user)
 {

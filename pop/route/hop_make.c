@@ -28,6 +28,7 @@ static bool is_alike_all(struct str name, struct str pattern)
     return name.len == pattern.len && is_alike(name, pattern);
 }
 
+/* rule zero: a table of names, by first letter because it is looked up for every field. */
 static enum fate request_fate(struct str name)
 {
     switch (name.len > 0 ? name.ptr[0] : '\0') {

@@ -32,6 +32,7 @@ static struct pair *server_pair(void)
 
 enum outcome { SOUND, STATUS_400, STATUS_501, STREAM_ERROR };
 
+/* rule zero: one table, whose rows are read side by side. */
 static void test_requests_that_are_malformed(void **state)
 {
     (void)state;
