@@ -62,6 +62,7 @@ LIBS_base = $(call once,LIBS_base,$(call pc,libs,jansson libcrypto) -lm)
 LIBS_load = $(call once,LIBS_load,$(call pc,libs,yaml-0.1 libmaxminddb ldns))
 LIBS_store = $(call once,LIBS_store,$(call pc,libs,libcurl))
 LIBS_runtime = $(call once,LIBS_runtime,$(call pc,libs,libuv libmicrohttpd))
+LIBS_uv = $(call once,LIBS_uv,$(call pc,libs,libuv))
 LIBS_ldns = $(call once,LIBS_ldns,$(call pc,libs,ldns))
 LIBS_tls = $(call once,LIBS_tls,$(call pc,libs,libssl libcrypto))
 LIBS_http = $(call once,LIBS_http,$(call pc,libs,libnghttp2))
@@ -109,6 +110,9 @@ POP_SRC := $(addprefix pop/server/,access_log.c client.c client_addrs.c client_c
 	transport_read.c transport_write.c upstream.c upstream_configure.c upstream_conn.c \
 	upstream_liveness.c upstream_peer.c upstream_pool.c upstream_status.c upstream_warm.c wheel.c \
 	worker_thread.c workers.c)
+WAN_SRC := $(addprefix tools/wan/,change.c control.c departures.c fd_pass.c forwarder.c interface.c \
+	isolation.c link.c link_settings.c matrix.c measure.c network.c options.c remote.c \
+	run_folder.c session.c spread.c status.c)
 
 # ---- archives: one per folder, so that an upward call fails to link --------------------------
 objs = $(patsubst %.c,$(B)/%.o,$(patsubst %.S,$(B)/%.o,$(1)))
@@ -126,6 +130,7 @@ $(B)/tls.a: $(call objs,$(TLS_SRC))
 $(B)/http.a: $(call objs,$(HTTP_SRC))
 $(B)/route.a: $(call objs,$(ROUTE_SRC))
 $(B)/pop.a: $(call objs,$(POP_SRC))
+$(B)/wan.a: $(call objs,$(WAN_SRC))
 
 # A layer and all below it, in link order.
 STACK_base := $(B)/base.a
@@ -142,6 +147,7 @@ STACK_tls := $(B)/tls.a $(STACK_base)
 STACK_http := $(B)/http.a $(STACK_base)
 STACK_route := $(B)/route.a $(B)/http.a $(STACK_model)
 STACK_pop := $(B)/pop.a $(B)/route.a $(B)/http.a $(B)/tls.a $(B)/load.a $(STACK_runtime)
+STACK_wan := $(B)/wan.a $(STACK_load)
 LINK_base = $(LIBS_base)
 LINK_model = $(LIBS_base)
 LINK_load = $(LIBS_load) $(LIBS_base)
@@ -156,6 +162,7 @@ LINK_tls = $(LIBS_tls) $(LIBS_base)
 LINK_http = $(LIBS_http) $(LIBS_base)
 LINK_route = $(LINK_http)
 LINK_pop = $(LIBS_http) $(LIBS_tls) $(LIBS_load) $(LINK_runtime)
+LINK_wan = $(LIBS_uv) $(LIBS_load) $(LIBS_base)
 
 PROGRAMS := $(B)/steer $(B)/steer-dns $(B)/steer-pop
 .PHONY: all
@@ -167,6 +174,9 @@ $(B)/steer-dns: $(B)/dns/main.o $(STACK_server)
 	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_server)
 $(B)/steer-pop: $(B)/pop/main.o $(STACK_pop)
 	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_pop)
+# The emulated wide-area network of tests and benches; not installed.
+$(B)/wan: $(B)/tools/wan/main.o $(STACK_wan)
+	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_wan)
 
 # ---- unit tests: tests/unit mirrors the tree; each links its layer and those below ------------
 TESTS_base := $(addprefix tests/unit/steering/base/,addr_test.c base64_test.c buf_test.c cidr_test.c clock_test.c \
@@ -224,7 +234,7 @@ BENCH_answer := $(addprefix tests/bench/,answer_bench.c)
 BENCH_tls := $(addprefix tests/bench/,tls_bench.c)
 BENCH_pop := $(addprefix tests/bench/,)
 
-TEST_LAYERS := base model load store runtime ctl wire zone answer server tls http route pop
+TEST_LAYERS := base model load store runtime ctl wire zone answer server tls http route pop wan
 FUZZ_LAYERS := base model load wire zone answer tls http route
 BENCH_LAYERS := base model zone answer tls pop
 UNIT_BINS :=
@@ -322,7 +332,7 @@ INTEGRATION_LEAVES_tiny := test_pop_drain.py test_pop_steering.py test_pop_reloa
 	test_pop_journal.py test_evacuate_load.py
 INTEGRATION_LEAVES_asan := test_pop_journal.py
 integration: ## pytest against the programs of one flavour; PYTEST_ARGS='-k ecs'
-	$(Q)$(SUBMAKE) $(PARALLEL) all
+	$(Q)$(SUBMAKE) $(PARALLEL) all $(B)/wan
 	$(Q)$(foreach file,$(INTEGRATION_LEAVES_$(BUILD)),echo 'left out in $(BUILD): $(file)';) \
 		PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -rs -p no:cacheprovider -n $(JOBS) --dist loadfile \
 			--timeout=$(TEST_SECONDS_EACH) $(INTEGRATION_LEAVES_$(BUILD):%=--ignore=tests/integration/%) \
@@ -342,11 +352,11 @@ demo: ## a whole fleet on loopback: resolve, request, evacuate, kill, restore
 # ---- lint ------------------------------------------------------------------------------------
 # One stamp for each file that passed, so that a second run looks at what changed only.
 SOURCES := $(filter %.c,$(foreach layer,BASE MODEL LOAD STORE RUNTIME CTL WIRE ZONE ANSWER SERVER TLS \
-	HTTP ROUTE POP, \
-	$($(layer)_SRC))) steering/ctl/main.c dns/main.c pop/main.c tests/fuzz/corpus_main.c \
+	HTTP ROUTE POP WAN, \
+	$($(layer)_SRC))) steering/ctl/main.c dns/main.c pop/main.c tools/wan/main.c tests/fuzz/corpus_main.c \
 	$(foreach layer,$(TEST_LAYERS),$(TESTS_$(layer))) $(foreach layer,$(FUZZ_LAYERS),$(FUZZ_$(layer))) \
 	$(foreach layer,$(BENCH_LAYERS),$(BENCH_$(layer)))
-LINT_FILES := $(filter %.c,$(SOURCES)) $(shell find steering config dns pop tests -name '*.h' 2>/dev/null)
+LINT_FILES := $(filter %.c,$(SOURCES)) $(shell find steering config dns pop tools tests -name '*.h' 2>/dev/null)
 .PHONY: lint lint-files lint-tree check-layers format
 lint: ## format, clang-tidy, cppcheck, gcc -fanalyzer, sizes, layers, scripts, manuals
 	$(Q)$(SUBMAKE) $(PARALLEL) lint-files lint-tree
