@@ -108,10 +108,10 @@ class Daemon:
     def __init__(self, name, words, folder):
         self.name, self.words, self.folder = name, [str(word) for word in words], folder
         self.log_path = folder / f"{name}.log"
-        self.process, self.is_told = None, False
+        self.process, self.is_told, self.is_frozen = None, False, False
 
     def start(self):
-        self.is_told = False
+        self.is_told = self.is_frozen = False
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             cwd=self.folder, start_new_session=True)
@@ -130,12 +130,18 @@ class Daemon:
     def signal(self, number):
         if self.is_running():
             self.is_told = self.is_told or number == signal.SIGTERM
+            self.is_frozen = number == signal.SIGSTOP or (self.is_frozen and number != signal.SIGCONT)
             self.process.send_signal(number)
+
+    def thaw(self):
+        """Only what was frozen: SIGCONT takes back the stop with which a leak check at the exit begins, and
+        then that waits for ever."""
+        if self.is_frozen:
+            self.signal(signal.SIGCONT)
 
     def kill(self):
         """SIGKILL, and gone when this returns."""
         if self.is_running():
-            self.process.send_signal(signal.SIGCONT)
             self.process.kill()
             self.process.wait()
 
@@ -144,7 +150,7 @@ class Daemon:
         if self.process is None:
             return None
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
+            self.thaw()
             if not self.is_told:
                 self.signal(signal.SIGTERM)
             try:
@@ -242,7 +248,8 @@ class PopFleet:
 
     def _allot(self):
         count = len(self.region_names) * (self.gateway_count * 2 + self.origin_count)
-        ports = iter(free_ports(count + 4))
+        # Free on every address: what shares a port by SO_REUSEPORT with another fleet would not even be told.
+        ports = iter(free_ports(count + 4, "0.0.0.0"))
         self.addresses = {name: f"127.0.1.{i + 1}" for i, name in enumerate(self.region_names)}
         self.addresses.update({name: f"127.0.2.{i + 1}" for i, name in enumerate(self.pop_names)})
         self.front_port, self.proxy_port, self.plain_port, self.redirect_port = (next(ports) for _ in range(4))
@@ -374,7 +381,7 @@ class PopFleet:
         problems = []
         daemons = list(self.nodes.values()) + list(self.origins.values())
         for daemon in daemons:
-            daemon.signal(signal.SIGCONT)
+            daemon.thaw()
             daemon.signal(signal.SIGTERM)
         for daemon in daemons:
             try:
