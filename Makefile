@@ -214,6 +214,7 @@ TESTS_pop := $(addprefix tests/unit/pop/server/,access_log_test.c client_addrs_t
 	exchange_attempt_test.c exchange_test.c mailbox_test.c options_test.c \
 	tally_metrics_test.c traffic_test.c transport_test.c upstream_origin_test.c \
 	upstream_random_test.c upstream_test.c wheel_test.c)
+TESTS_wan := $(addprefix tests/unit/tools/wan/,link_test.c matrix_test.c network_test.c)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
 FUZZ_base :=
 FUZZ_model := $(addprefix tests/fuzz/,break_glass_fuzz.c document_fuzz.c)

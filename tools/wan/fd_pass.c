@@ -32,7 +32,7 @@ enum err fd_pass_send(int socket_fd, struct str text, const int *fds, size_t fd_
     return sent == (ssize_t)text.len ? ERR_OK : ERR_IO;
 }
 
-enum err fd_pass_receive(int socket_fd, char *out_text, size_t capacity, size_t *out_len,
+enum err fd_pass_receive(int socket_fd, void *out_text, size_t capacity, size_t *out_len,
                          int out_fds[FD_PASS_MAX], size_t *out_fd_count)
 {
     union control control;

@@ -15,5 +15,5 @@ enum { FD_PASS_MAX = 4 };
 MUST_USE enum err fd_pass_send(int socket_fd, struct str text, const int *fds, size_t fd_count);
 /* Waits for the next piece, of at most `capacity` bytes. ERR_NOT_FOUND: the other end is closed;
  * ERR_IO with errno. The descriptors, close-on-exec, are owned by the caller. */
-MUST_USE enum err fd_pass_receive(int socket_fd, char *out_text, size_t capacity, size_t *out_len,
+MUST_USE enum err fd_pass_receive(int socket_fd, void *out_text, size_t capacity, size_t *out_len,
                                   int out_fds[FD_PASS_MAX], size_t *out_fd_count);

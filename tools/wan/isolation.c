@@ -178,8 +178,8 @@ enum err isolation_build(const struct matrix *matrix, struct diag *diag,
     for (size_t i = 0; i < matrix->site_count && err == ERR_OK; i++)
         err = receive_one(&matrix->sites[i], ends[0], diag, &out_sites[i]);
     close(ends[0]);
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
+    if (pid > 0)
+        (void)waitpid(pid, NULL, 0); /* no signal handler stands yet that would interrupt it */
     return err;
 }
 

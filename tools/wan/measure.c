@@ -102,8 +102,7 @@ static void sleep_until(uint64_t at_ns)
 {
     struct timespec at = { .tv_sec = (time_t)(at_ns / SECOND_NS),
                            .tv_nsec = (long)(at_ns % SECOND_NS) };
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
-        continue;
+    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
 }
 
 static void send_all(struct run *run)

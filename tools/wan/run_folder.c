@@ -44,8 +44,8 @@ static int connect_to(const char *path)
     return fd;
 }
 
-/* In /tmp anybody may have made it first. */
-static enum err open_folder(struct diag *diag, char **out_folder)
+/* NULL with the reason in `diag`; else owned by the caller. */
+static char *open_folder(struct diag *diag)
 {
     struct stat about;
     char path[PATH_MAX_BYTES];
@@ -54,14 +54,15 @@ static enum err open_folder(struct diag *diag, char **out_folder)
         snprintf(path, sizeof(path), "%s/steer-wan", runtime);
     else
         snprintf(path, sizeof(path), "/tmp/steer-wan-%u", (unsigned)geteuid());
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return diag_errno(diag, errno, "cannot make '%s'", path);
-    if (lstat(path, &about) != 0)
-        return diag_errno(diag, errno, "cannot look at '%s'", path);
-    if (!S_ISDIR(about.st_mode) || about.st_uid != geteuid() || (about.st_mode & 077) != 0)
-        return diag_error(diag, 0, 0, "'%s' is not a folder of this user alone", path);
-    *out_folder = mem_strdup(path);
-    return ERR_OK;
+    if ((mkdir(path, 0700) != 0 && errno != EEXIST) || lstat(path, &about) != 0) {
+        diag_errno(diag, errno, "cannot make '%s'", path);
+        return NULL;
+    }
+    /* In /tmp anybody may have made it first. */
+    if (S_ISDIR(about.st_mode) && about.st_uid == geteuid() && (about.st_mode & 077) == 0)
+        return mem_strdup(path);
+    diag_error(diag, 0, 0, "'%s' is not a folder of this user alone", path);
+    return NULL;
 }
 
 /* Visits the sockets in `folder`: removes the dead ones, connects with one of the living. Returns
@@ -127,9 +128,9 @@ enum err run_folder_listen(const char *path, struct diag *diag, int *out_fd, cha
     if (path != NULL) {
         own = file_absolute(path);
     } else {
-        err = open_folder(diag, &folder);
-        if (err != ERR_OK)
-            return err;
+        folder = open_folder(diag);
+        if (folder == NULL)
+            return ERR_DENIED;
         sweep(folder, NULL);
         snprintf(name, sizeof(name), "%ld.sock", (long)getpid());
         own = file_join(folder, name);
@@ -146,7 +147,6 @@ enum err run_folder_listen(const char *path, struct diag *diag, int *out_fd, cha
 
 enum err run_folder_connect(const char *path, struct diag *diag, int *out_fd)
 {
-    char *folder = NULL;
     if (path == NULL)
         path = getenv("STEER_WAN_SOCKET");
     if (path != NULL) {
@@ -156,9 +156,10 @@ enum err run_folder_connect(const char *path, struct diag *diag, int *out_fd)
         *out_fd = fd;
         return ERR_OK;
     }
-    enum err err = open_folder(diag, &folder);
-    if (err != ERR_OK)
-        return err;
+    char *folder = open_folder(diag);
+    if (folder == NULL)
+        return ERR_DENIED;
+    enum err err = ERR_OK;
     size_t count = sweep(folder, out_fd);
     if (count != 1)
         err = diag_error(diag, 0, 0,
