@@ -48,7 +48,7 @@ struct site {
     char *group;       /* NULL: none */
     struct addr *addresses;
     size_t address_count;
-    char *cname; /* absolute lower-case name with final dot, or NULL */
+    char *cname;                   /* absolute lower-case name with final dot, or NULL */
     struct site_gateway *gateways; /* of a region; PoPs have none */
     size_t gateway_count;
     char *identity; /* DNS name in the certificates of its nodes on the backbone; never NULL:

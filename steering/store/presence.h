@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who lives on a store, and what each node has applied.
  *
- * Shape:     {"v":1,"id","role":"dns|pop|gateway","site" (of a pop or gateway),"pid","host","version","started":unix,"gen","epoch",
+ * Shape:     {"v":1,"id","role":"dns|pop|gateway","site" (of a pop or gateway),"pid",
+ *             "host","version","started":unix,"gen","epoch",
  *             "digest":"sha256:…","applied_at_ms":unix ms,"workers":2,
  *             "source":"store|lkg|base","rejected":{"gen":418,"why":"…"} or null,
  *             "topology":"sha256:…","regions":[…],"pops":[…],"admin":"/path/admin.sock",

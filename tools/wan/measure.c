@@ -31,6 +31,7 @@ struct probe {
 };
 
 struct run {
+    uint8_t family;
     int from_fd, to_fd;
     struct sockaddr_storage to;
     socklen_t to_len;
@@ -47,13 +48,37 @@ static uint64_t stamp_ns(void)
     return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
 }
 
-static enum err open_end(const struct matrix_site *site, int net_fd, struct diag *diag, int *out_fd)
+/* The first address of a site in one family; NULL: it has none. */
+static const struct addr *find_address(const struct matrix_site *site, uint8_t family)
+{
+    for (size_t i = 0; i < site->address_count; i++)
+        if (site->addresses[i].family == family)
+            return &site->addresses[i];
+    return NULL;
+}
+
+/* In which family both ends of a link have addresses; false when in none. */
+static bool find_family(const struct matrix *matrix, const struct matrix_link *link,
+                        uint8_t *out_family)
+{
+    for (int family = ADDR_V4; family <= ADDR_V6; family++) {
+        if (find_address(&matrix->sites[link->from], (uint8_t)family) == NULL ||
+            find_address(&matrix->sites[link->to], (uint8_t)family) == NULL)
+            continue;
+        *out_family = (uint8_t)family;
+        return true;
+    }
+    return false;
+}
+
+static enum err open_end(const struct matrix_site *site, const struct isolation_site *network,
+                         uint8_t family, struct diag *diag, int *out_fd)
 {
     struct sockaddr_storage address;
     int on = 1, bytes = BUFFER_BYTES;
-    if (setns(net_fd, CLONE_NEWNET) != 0)
+    if (setns(network->net_fd, CLONE_NEWNET) != 0)
         return diag_errno(diag, errno, "cannot enter '%s'", site->name);
-    socklen_t len = addr_to_sockaddr(&site->addresses[0], 0, &address);
+    socklen_t len = addr_to_sockaddr(find_address(site, family), 0, &address);
     int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 ||
         setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) != 0) {
@@ -122,11 +147,10 @@ static void send_all(struct run *run)
     }
 }
 
-static void plan(const struct matrix_link *link, const struct matrix *matrix, uint32_t per_second,
-                 struct run *run)
+static void plan(const struct matrix_link *link, uint32_t per_second, struct run *run)
 {
-    bool is_v4 = matrix->sites[link->to].addresses[0].family == ADDR_V4;
-    uint64_t bits = (sizeof(struct probe) + (is_v4 ? V4_OVERHEAD : V6_OVERHEAD)) * 8u;
+    uint64_t overhead = run->family == ADDR_V4 ? V4_OVERHEAD : V6_OVERHEAD;
+    uint64_t bits = (sizeof(struct probe) + overhead) * 8u;
     uint64_t rate = link->settings.rate_bit_s;
     /* Half of a narrow link, that no probe waits for another. */
     if (rate > 0 && per_second > rate / bits / 2)
@@ -144,12 +168,9 @@ static enum err measure_link(const struct matrix *matrix, const struct isolation
     const struct matrix_link *link = &matrix->links[at];
     const struct matrix_site *from = &matrix->sites[link->from], *to = &matrix->sites[link->to];
     run->from_fd = run->to_fd = -1;
-    if (from->addresses[0].family != to->addresses[0].family)
-        return diag_error(diag, 0, 0, "the first addresses of '%s' and '%s' are not alike",
-                          from->name, to->name);
-    enum err err = open_end(from, sites[link->from].net_fd, diag, &run->from_fd);
+    enum err err = open_end(from, &sites[link->from], run->family, diag, &run->from_fd);
     if (err == ERR_OK)
-        err = open_end(to, sites[link->to].net_fd, diag, &run->to_fd);
+        err = open_end(to, &sites[link->to], run->family, diag, &run->to_fd);
     run->to_len = sizeof(run->to);
     if (err == ERR_OK && getsockname(run->to_fd, (struct sockaddr *)&run->to, &run->to_len) != 0)
         err = diag_errno(diag, errno, "cannot read the address of a socket");
@@ -195,9 +216,10 @@ enum err measure_run(const struct matrix *matrix, const struct isolation_site *s
            "missing", "error p50", "p90", "p99", "max ms");
     for (size_t i = 0; i < matrix->link_count && err == ERR_OK; i++) {
         memset(run, 0, sizeof(*run));
-        if (matrix->links[i].settings.is_blackhole != 0)
+        if (matrix->links[i].settings.is_blackhole != 0 ||
+            !find_family(matrix, &matrix->links[i], &run->family))
             continue;
-        plan(&matrix->links[i], matrix, per_second, run);
+        plan(&matrix->links[i], per_second, run);
         err = measure_link(matrix, sites, i, run, diag);
         if (err != ERR_OK)
             break;
