@@ -92,6 +92,9 @@ struct http_session {
     enum http_version version;
     bool is_draining;      /* takes no new streams */
     bool is_over;          /* close the connection when all is produced */
+    bool is_cut;           /* HTTP/1.x: the content would have ended with the connection, but is not
+                              whole: an orderly end would be taken for its own */
+    bool is_head_open;     /* HTTP/2: a head has begun and waits for the rest of itself */
     bool is_write_ended;   /* HTTP/1.1, a tunnel's half-close: when all is produced, end our
                               direction (FIN) and go on reading */
     enum http_error error; /* why it is over; NONE: in good order */

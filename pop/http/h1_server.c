@@ -95,6 +95,10 @@ static void be_over(struct server *server, enum http_error error)
 static void close_stream(struct server *server, enum http_error error)
 {
     struct stream *stream = server->current;
+    bool is_by_end =
+        stream->out.is_started && stream->out.framing == H1_CLOSE && !stream->is_tunnel;
+    if (error != HTTP_ERROR_NONE && is_by_end)
+        server->base.is_cut = true;
     server->current = NULL;
     server->base.open_streams--;
     stream->is_dead = true;

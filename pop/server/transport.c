@@ -404,6 +404,11 @@ void transport_close(struct transport *transport)
     }
 }
 
+void transport_cut(struct transport *transport)
+{
+    transport->is_cut = true;
+}
+
 void transport_abort(struct transport *transport)
 {
     transport_reset(transport, TRANSPORT_LOCAL);

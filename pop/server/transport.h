@@ -91,6 +91,10 @@ void transport_end(struct transport *transport);
 /* Pulls what the owner still has, sends it, then close_notify and FIN, then waits shortly for the
  * peer's end so that the kernel does not send RST over the last bytes. */
 void transport_close(struct transport *transport);
+/* When it is closed, in whichever way, the peer shall see that something is missing: what was
+ * pulled is sent, but then comes RST. A FIN without close_notify is not enough: many TLS clients
+ * take it for an end. */
+void transport_cut(struct transport *transport);
 /* At once, with RST. */
 void transport_abort(struct transport *transport);
 

@@ -37,6 +37,7 @@ struct transport {
     bool is_peer_ended;  /* close_notify, or FIN without TLS */
     bool is_fin_read;
     bool is_ending; /* transport_end was called */
+    bool is_cut;    /* transport_cut was called */
     bool is_shut;   /* FIN is sent */
     bool is_dirty;  /* something was pulled since on_flushed */
 

@@ -219,10 +219,14 @@ static void linger(struct transport *transport)
 
 static void end_sending(struct transport *transport)
 {
-    if (!transport->is_shut && transport->tls != NULL)
+    if (!transport->is_shut && transport->tls != NULL && !transport->is_cut)
         tls_end(transport->tls);
     if (!transport_send(transport))
         return;
+    if (transport->is_cut) {
+        transport_reset(transport, (enum transport_cause)transport->cause);
+        return;
+    }
     if (!transport->is_shut) {
         transport->is_shut = true;
         shutdown(transport->fd, SHUT_WR);

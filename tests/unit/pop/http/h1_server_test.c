@@ -446,6 +446,48 @@ static void test_respond_frames_by_length_chunks_or_close(void **state)
         run_reply(&at_once[i], false, 3);
 }
 
+/* Only where the end of the connection would be taken for the content's. */
+static void test_what_is_missing_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request;
+        bool is_early; /* broken before anything was produced */
+        bool is_reset; /* by the request core, else by the pipe */
+        bool is_broken, is_cut;
+    } rows[] = {
+        { HTTP_1_0_GET, false, false, true, true },
+        { HTTP_1_0_GET, false, true, true, true },
+        { HTTP_1_0_GET, false, false, false, false },
+        { GET "\r\n", false, false, true, false },
+        { GET "\r\n", false, true, true, false },
+        { HTTP_1_0_GET, true, false, true, true },
+        { "HEAD / HTTP/1.0\r\nHost: a\r\n\r\n", false, false, true, false },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct h1_peer peer;
+        struct http_limits limits = h1_peer_limits();
+        struct pipe pipe;
+        h1_peer_init(&peer, &limits);
+        pipe_init(&pipe, &peer.pool);
+        peer.reply = &pipe;
+        h1_peer_feed(&peer, str_from(rows[i].request));
+        pipe_write(&pipe, "one", 3);
+        if (!rows[i].is_early)
+            h1_peer_flush(&peer, 4096);
+        if (rows[i].is_reset)
+            http_server_reset(peer.stream, HTTP_ERROR_TIMEOUT);
+        else if (rows[i].is_broken)
+            pipe_break(&pipe, HTTP_ERROR_CLOSED);
+        else
+            pipe_end(&pipe, NULL);
+        h1_peer_flush(&peer, 4096);
+        assert_int_equal(peer.session->is_cut, rows[i].is_cut);
+        pipe_fini(&pipe);
+        h1_peer_fini(&peer);
+    }
+}
+
 static void test_respond_sends_trailers_and_several_chunks(void **state)
 {
     (void)state;
@@ -819,6 +861,7 @@ int main(void)
         cmocka_unit_test(test_receive_bounds_what_a_client_can_grow),
         cmocka_unit_test(test_refusal_is_said_and_what_follows_is_poison),
         cmocka_unit_test(test_respond_frames_by_length_chunks_or_close),
+        cmocka_unit_test(test_what_is_missing_is_told),
         cmocka_unit_test(test_respond_sends_trailers_and_several_chunks),
         cmocka_unit_test(test_respond_keeps_truncation_visible),
         cmocka_unit_test(test_respond_refuses_injected_fields),

@@ -455,6 +455,23 @@ static void test_truncated_tls_is_told_apart(void **state)
     run_until(both_closed, ends);
 }
 
+/* What is missing must be seen, what was said must arrive. */
+static void test_cut_is_no_orderly_end(void **state)
+{
+    (void)state;
+    for (int is_tls = 0; is_tls <= 1; is_tls++) {
+        struct end ends[2] = { { .to_send = 0 }, { .to_send = 1000 } };
+        connect_ends(ends, is_tls, 0);
+        run_until(both_received, ends);
+        transport_cut(ends[1].transport);
+        transport_close(ends[1].transport);
+        run_until(both_closed, ends);
+        assert_int_equal(ends[0].ended, 0);
+        assert_int_equal(ends[0].cause, TRANSPORT_RESET);
+        assert_int_equal(ends[1].cause, TRANSPORT_LOCAL);
+    }
+}
+
 /* ---- pauses, stalls -------------------------------------------------------------------------- */
 
 static void test_pause_and_resume_lose_nothing(void **state)
@@ -730,6 +747,7 @@ int main(void)
         ROW(test_abort_resets_the_peer),
         ROW(test_close_and_abort_from_every_event),
         ROW(test_truncated_tls_is_told_apart),
+        ROW(test_cut_is_no_orderly_end),
         ROW(test_pause_and_resume_lose_nothing),
         ROW(test_write_stall_ends_the_connection),
         ROW(test_unsent_is_bounded),
