@@ -35,6 +35,7 @@ static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, voi
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     struct h2_session *session = user;
+    session->base.is_head_open = true;
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
         struct h2_stream *stream = session->role->on_begin(session, frame->hd.stream_id);
         nghttp2_session_set_stream_user_data(ng, frame->hd.stream_id, stream);
@@ -55,6 +56,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rc
     if (stream == NULL || stream->is_closed || h2_head_take(stream, name, value))
         return 0;
     stream->error = HTTP_ERROR_TOO_LARGE;
+    session->base.is_head_open = false; /* nghttp2 skips the rest of it, and does not say when */
     h2_charge(session, SCORE_LARGE_HEAD);
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* reset it */
 }
@@ -64,13 +66,14 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, ng
                              nghttp2_rcbuf *value, uint8_t flags, void *user)
 {
     (void)ng, (void)frame, (void)value, (void)flags;
-    const struct h2_session *session = user;
+    struct h2_session *session = user;
     nghttp2_vec text = nghttp2_rcbuf_get_buf(name);
     /* "content-length: 0" of a 204, which many servers send, means nothing else to anybody. */
     if (!session->is_server &&
         str_eq((struct str){ .ptr = (const char *)text.base, .len = text.len },
                STR("content-length")))
         return 0;
+    session->base.is_head_open = false;
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
@@ -79,6 +82,7 @@ static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int
     (void)ng;
     struct h2_session *session = user;
     struct h2_stream *stream = h2_stream_of(session, frame->hd.stream_id);
+    session->base.is_head_open = false;
     if (stream != NULL && stream->error == HTTP_ERROR_NONE)
         stream->error =
             code == NGHTTP2_ERR_REFUSED_STREAM ? HTTP_ERROR_REFUSED : HTTP_ERROR_PROTOCOL;
@@ -172,6 +176,7 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
         take_data(session, frame);
         break;
     case NGHTTP2_HEADERS:
+        session->base.is_head_open = false;
         take_head(session, frame);
         break;
     case NGHTTP2_RST_STREAM:

@@ -414,8 +414,19 @@ static void on_open(void *owner)
     client_conn_arm(conn);
 }
 
-/* An HTTP/1.1 head may arrive in pieces; one that takes too long is an attack. An HTTP/2 connection
- * is judged by its requests alone. */
+/* CONTINUATION must follow HEADERS: while a head is open, nothing else can come. */
+static void watch_h2_head(struct client_conn *conn)
+{
+    const struct http_session *session = conn->session;
+    if (!session->is_head_open) {
+        conn->head_since_ms = 0;
+    } else if (conn->head_since_ms == 0 || conn->head_stream != session->total_streams) {
+        conn->head_since_ms = conn->clients->worker->io.now_ms;
+        conn->head_stream = session->total_streams;
+    }
+}
+
+/* A head may arrive in pieces; one that takes too long is an attack. */
 static void watch_head(struct client_conn *conn, uint64_t streams_before)
 {
     uint64_t now_ms = conn->clients->worker->io.now_ms;
@@ -441,6 +452,8 @@ static void on_bytes(void *owner, const uint8_t *bytes, size_t len)
         close_if_over(conn);
         return;
     }
+    if (conn->is_h2)
+        watch_h2_head(conn);
     if (conn->streams == 0 || conn->phase == CLIENT_SILENT)
         watch_head(conn, streams_before);
     if (!session->ops->wants_read(session))
@@ -468,6 +481,8 @@ static size_t on_pull(void *owner, uint8_t *out, size_t capacity)
     struct http_session *session = conn->session;
     bool was_ended = session->is_write_ended;
     size_t len = session->ops->produce(session, out, capacity);
+    if (session->is_cut)
+        transport_cut(conn->transport);
     if (session->is_write_ended && !was_ended && !session->is_over)
         transport_end(conn->transport);
     if (session->is_over && !session->ops->wants_write(session))

@@ -40,7 +40,8 @@ struct client_conn {
     bool is_h2, has_settings_ack;
     bool is_draining, is_drain_final;
     uint64_t opened_ms, idle_since_ms;
-    uint64_t head_since_ms; /* HTTP/1.1: a head is arriving; 0: none */
+    uint64_t head_since_ms; /* a head is arriving; 0: none */
+    uint64_t head_stream;   /* HTTP/2: of which of its streams */
     uint64_t retire_ms;     /* its greatest age */
     uint64_t drain_due_ms;  /* the next step of its drain */
 };

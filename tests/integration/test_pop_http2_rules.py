@@ -239,3 +239,24 @@ def test_slow_heads_are_cut_off(pop_fleet_of):
                     data = b""
                     break
             assert data == b"" or b" 408 " in data, data
+
+
+def test_heads_that_do_not_end_are_cut_off(pop_fleet_of):
+    """The same in HTTP/2, where keep-alive is long and a head may be in several frames."""
+    fleet = pop_fleet_of(regions=("us-east",), gateways=1, more={"pop": "timeouts: { head: 1s, keepalive_http2: 10m }\n"})
+    node = fleet.nodes[POP]
+    block = get_block()
+    beginnings = (frame(HEADERS, END_STREAM, 1, block), frame(HEADERS, END_STREAM, 1, block[:5]),
+                  headers(1, block)[:20],
+                  frame(HEADERS, END_STREAM, 1, block[:5]) + frame(CONTINUATION, 0, 1, block[5:9]))
+    connections = [RawH2(connect(node, fleet.client_context(("h2",)))) for _ in beginnings]
+    idle = RawH2(connect(node, fleet.client_context(("h2",))))
+    for raw, data in zip(connections, beginnings):
+        raw.send(headers(1, block))
+        raw.outcome(1)
+        raw.send(data.replace(b"\0\0\0\1", b"\0\0\0\3"))
+    for raw in connections:
+        raw.sock.settimeout(30)
+        assert raw.outcome()[0] in ("goaway", "closed")
+    idle.send(headers(1, block))
+    assert idle.outcome(1)[0] == "response"

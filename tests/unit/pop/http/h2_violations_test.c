@@ -445,6 +445,34 @@ static void test_continuation_flood_ends_the_connection(void **state)
 }
 
 /* One large entry in the table, then one octet for each repetition. */
+static void test_a_head_is_open_until_its_end(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fields;
+        size_t first; /* octets of the block in HEADERS */
+        bool is_open; /* then */
+    } rows[] = {
+        { GET, 5, true },
+        { GET, 0, true },
+        { GET "|Bad=x|y=z", SIZE_MAX, false }, /* the rest is skipped */
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct pair *pair = server_pair();
+        uint8_t block[256];
+        size_t len = raw_block(block, rows[i].fields);
+        size_t first = rows[i].first < len ? rows[i].first : len;
+        assert_false(pair->server->is_head_open);
+        raw_frame(&raw, RAW_HEADERS, RAW_END_STREAM, 1, block, first);
+        raw_send(&raw, pair->server);
+        assert_int_equal(pair->server->is_head_open, rows[i].is_open);
+        raw_frame(&raw, RAW_CONTINUATION, RAW_END_HEADERS, 1, block + first, len - first);
+        raw_send(&raw, pair->server);
+        assert_false(pair->server->is_head_open);
+        pair_free(pair);
+    }
+}
+
 static void test_header_bomb_costs_no_memory(void **state)
 {
     (void)state;
@@ -665,6 +693,7 @@ int main(void)
         cmocka_unit_test(test_content_beyond_the_window_is_refused),
         cmocka_unit_test(test_floods_drain_and_then_close),
         cmocka_unit_test(test_continuation_flood_ends_the_connection),
+        cmocka_unit_test(test_a_head_is_open_until_its_end),
         cmocka_unit_test(test_header_bomb_costs_no_memory),
         cmocka_unit_test(test_good_requests_pay_back),
         cmocka_unit_test(test_responses_that_are_malformed),
