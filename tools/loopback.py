@@ -220,15 +220,16 @@ class Node(Daemon):
 class PopFleet:
     """Regions with gateways and origins, PoPs, DNS servers, one store.
 
-    `more` adds lines to node files: {"pop": text, "gateway": text, NODE: text}.
+    `more` adds lines to node files: {"pop": text, "gateway": text, NODE: text}; `origin` adds keys to
+    the gateways' origins.
     """
 
     def __init__(self, folder, build, gateways=2, origins=2, pops=tuple(POPS), dns=0, workers=1,
-                 regions=tuple(REGIONS), routes=None, more=None, city=None):
+                 regions=tuple(REGIONS), routes=None, more=None, city=None, origin=""):
         self.folder, self.build = pathlib.Path(folder), pathlib.Path(build)
         self.store = self.folder / "store"
         self.region_names, self.pop_names, self.workers = regions, pops, workers
-        self.routes, self.more, self.city = routes, more or {}, city
+        self.routes, self.more, self.city, self.origin_keys = routes, more or {}, city, origin
         self.nodes, self.origins = {}, {}
         self.gateway_count, self.origin_count = gateways, origins
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -312,7 +313,7 @@ class PopFleet:
                    self._backbone(f"{region}.region.steer") +
                    f'listen:\n  - {{ at: "{node.address}:{node.port}" }}\n'
                    f'  - {{ at: "{node.address}:{node.backbone_port}", kind: backbone }}\n'
-                   f"origins:\n  web: {{ servers: [{servers}] }}\nroutes:\n{routes}")
+                   f"origins:\n  web: {{ servers: [{servers}]{self.origin_keys} }}\nroutes:\n{routes}")
 
     def _write_pop(self, pop):
         node = Node(self, pop, "steer-pop", pop)

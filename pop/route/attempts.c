@@ -282,7 +282,8 @@ size_t attempts_tried(const struct attempts *attempts, uint32_t *out_peers, size
     struct attempt_target at = attempts->targets[attempts->at];
     for (size_t i = 0; i < attempts->count && count < max; i++) {
         const struct attempt_record *record = &attempts->records[i];
-        if (record->peer != UINT32_MAX && record->target.is_origin == at.is_origin &&
+        if (record->peer != UINT32_MAX && !record->is_stale &&
+            record->target.is_origin == at.is_origin &&
             site_id_eq(record->target.region, at.region))
             out_peers[count++] = record->peer;
     }

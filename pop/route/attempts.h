@@ -114,6 +114,7 @@ struct attempt_record {
     uint32_t peer; /* UINT32_MAX: none was found */
     enum attempt_cause cause;
     bool is_proof;   /* the peer did certainly nothing with it */
+    bool is_stale;   /* an idle connection was just being closed: says nothing about the peer */
     uint16_t status; /* 0: none */
     uint64_t started_ms, took_us;
 };
@@ -163,7 +164,8 @@ void attempts_record(struct attempts *attempts, const struct attempt_record *rec
  * it; nothing is charged.) */
 bool attempts_wants_retry_of(const struct attempts *attempts, uint16_t status,
                              const struct attempts_facts *facts);
-/* Peers that were tried in the present target, for upstream_wish; returns how many. */
+/* Peers that were tried in the present target and may be at fault, for upstream_wish; returns how
+ * many. */
 size_t attempts_tried(const struct attempts *attempts, uint32_t *out_peers, size_t max);
 /* From the outcome of a peer's stream to the cause. HTTP_ERROR_TIMEOUT is a connection that did
  * not answer PING: streams have no clocks of their own. */

@@ -47,6 +47,9 @@ static void record(struct exchange *exchange, enum attempt_cause cause, bool is_
         .peer = try == NULL ? UINT32_MAX : try->lease.peer,
         .cause = cause,
         .is_proof = is_proof,
+        /* The only origin server of a region may be asked again, on another connection. */
+        .is_stale = cause == ATTEMPT_CLOSED && exchange->target.is_origin && try != NULL &&
+                    try->lease.is_reused,
         .status = status,
         .started_ms = exchange->asked_ns / NS_PER_MS,
         .took_us = (now_ns - exchange->asked_ns) / NS_PER_US,

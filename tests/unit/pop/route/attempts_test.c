@@ -273,6 +273,21 @@ static void test_wants_retry_of_statuses(void **state)
     }
 }
 
+/* A pool of one server: what its keep-alive race costs is one try, not the request. */
+static void test_tried_leaves_out_who_is_not_at_fault(void **state)
+{
+    (void)state;
+    struct attempts attempts = start(&(struct attempts_settings){
+        .targets = two, .target_count = 1, .max = 9, .is_idempotent = true });
+    struct attempts_facts facts = { .now_ms = NOW_MS, .can_replay = true };
+    uint32_t peers[4];
+    attempts_next(&attempts, &facts);
+    attempts_record(&attempts, &(struct attempt_record){
+                                   .cause = ATTEMPT_CLOSED, .peer = 7, .is_stale = true });
+    assert_true(attempts_next(&attempts, &facts).is_attempt);
+    assert_int_equal(attempts_tried(&attempts, peers, 4), 0);
+}
+
 static void test_tried_is_of_present_target(void **state)
 {
     (void)state;
@@ -330,6 +345,7 @@ int main(void)
         cmocka_unit_test(test_next_after_start_is_denied),
         cmocka_unit_test(test_next_numbers_over_hops),
         cmocka_unit_test(test_wants_retry_of_statuses),
+        cmocka_unit_test(test_tried_leaves_out_who_is_not_at_fault),
         cmocka_unit_test(test_tried_is_of_present_target),
         cmocka_unit_test(test_cause_of_outcomes),
         cmocka_unit_test(test_names_are_all_there),
