@@ -170,6 +170,35 @@ def test_redirect_listener(pop_fleet):
     assert re.fullmatch(r"https://www\.example\.com(:\d+)?/a\?b=c", response.get("location"))
 
 
+def test_redirect_listener_answers_what_is_pipelined(pop_fleet):
+    """Two requests with content in one piece: both are answered, or the connection ends after the first."""
+    post = b"POST /a HTTP/1.1\r\nhost: www.example.com\r\ncontent-length: 5\r\n\r\nhello"
+    for first in (post, post.replace(b"content-length: 5", b"transfer-encoding: chunked").replace(
+            b"hello", b"5\r\nhello\r\n0\r\n\r\n")):
+        for cut in (0, 10, len(first) - 3, len(first), len(first) + 10):
+            client = H1(connect(pop_fleet.nodes[POP], port=pop_fleet.redirect_port))
+            data = first + post.replace(b"/a", b"/b")
+            client.send(data[:cut])
+            client.send(data[cut:])
+            response = client.response("POST")
+            assert response.status == 308 and response.get("location").endswith("/a")
+            if response.get("connection") == "close":
+                assert client.is_closed()
+            else:
+                response = client.response("POST")
+                assert response.status == 308 and response.get("location").endswith("/b")
+            client.close()
+
+
+@pytest.mark.parametrize("alpn", ["http/1.1", "h2"])
+def test_too_many_fields_are_431(pop_fleet, alpn):
+    for count in (200, 255, 257, 1000):
+        sock = connect(pop_fleet.nodes[POP], pop_fleet.client_context((alpn,)))
+        client = H1(sock) if alpn == "http/1.1" else H2(sock)
+        response = client.request("GET", "/", headers=[(f"x-{i}", "y") for i in range(count)])
+        assert response.status == 431, response
+
+
 def test_plain_listener(pop_fleet):
     node = pop_fleet.nodes[POP]
     client = H1(connect(node, port=pop_fleet.plain_port))

@@ -103,6 +103,49 @@ static void test_an_origins_503_passes_for_a_post(void **state)
     finish(503, NULL);
 }
 
+/* ---- too many fields ------------------------------------------------------------------------- */
+
+static const char *many_names(size_t i)
+{
+    static char name[16];
+    snprintf(name, sizeof(name), "x-%zu", i);
+    return name;
+}
+
+static void test_a_request_that_outgrows_the_head_is_431(void **state)
+{
+    (void)state;
+    enum { JUST_TOO_MANY = HEAD_FIELDS_MAX - 2 };
+    fixture_start(POP_ROLE_POP, "gru1", "{}");
+    client_makes("POST", "/", true);
+    for (size_t i = 0; i < JUST_TOO_MANY; i++) {
+        struct arena *arena = &seen.client.arena;
+        http_head_add(&seen.client.request, arena, arena_str(arena, str_from(many_names(i))),
+                      STR("y"));
+    }
+    client_asks();
+    assert_int_equal(seen.response.status, 431);
+    assert_true(seen.peer_count == 0 && seen.peers[0].is_done); /* the lease went back */
+    finish(431, "too_many_fields");
+}
+
+static void test_a_response_that_outgrows_the_head_is_502(void **state)
+{
+    (void)state;
+    fixture_start(POP_ROLE_POP, "gru1", "{}");
+    client_get();
+    struct http_client_stream *stream = &peer_at(0)->stream;
+    for (size_t i = 0; i < HEAD_FIELDS_MAX; i++)
+        http_head_add(&stream->response, &stream->arena,
+                      arena_str(&stream->arena, str_from(many_names(i))), STR("y"));
+    peer_answers(peer_at(0), 200, NULL, NULL);
+    assert_int_equal(seen.response.status, 502);
+    assert_non_null(http_head_find(&seen.response, STR("proxy-status")));
+    assert_true(peer_at(0)->is_cancelled);
+    settle_peers();
+    finish(502, "too_many_fields");
+}
+
 /* ---- content --------------------------------------------------------------------------------- */
 
 static void test_content_is_sent_again_from_the_first_byte(void **state)
@@ -403,6 +446,8 @@ int main(void)
         cmocka_unit_test(test_a_gateways_word_is_proof),
         cmocka_unit_test(test_a_gateways_failure_is_no_proof),
         cmocka_unit_test(test_an_origins_503_passes_for_a_post),
+        cmocka_unit_test(test_a_request_that_outgrows_the_head_is_431),
+        cmocka_unit_test(test_a_response_that_outgrows_the_head_is_502),
         cmocka_unit_test(test_content_is_sent_again_from_the_first_byte),
         cmocka_unit_test(test_content_that_is_gone_ends_the_attempts),
         cmocka_unit_test(test_content_waits_without_a_peer),
