@@ -105,8 +105,8 @@ ROUTE_SRC := $(addprefix pop/route/,attempts.c choice.c connect_rate.c ejection.
 POP_SRC := $(addprefix pop/server/,access_log.c client.c client_addrs.c client_conn.c \
 	client_drain.c client_listen.c client_proxy.c client_redirect.c dataset.c exchange.c \
 	exchange_attempt.c exchange_log.c exchange_reply.c exchange_route.c exchange_watch.c \
-	explaining.c exposition.c gather.c io.c mailbox.c options.c regions.c routes.c server.c \
-	settings.c status.c tally.c tally_metrics.c ticket_watch.c traffic.c transport.c \
+	explaining.c exposition.c gather.c io.c log_query.c mailbox.c options.c regions.c routes.c \
+	server.c settings.c status.c tally.c tally_metrics.c ticket_watch.c traffic.c transport.c \
 	transport_read.c transport_write.c upstream.c upstream_configure.c upstream_conn.c \
 	upstream_liveness.c upstream_peer.c upstream_pool.c upstream_status.c upstream_warm.c wheel.c \
 	worker_thread.c workers.c)
@@ -211,7 +211,7 @@ TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts
 	budgets_test.c choice_test.c ejection_test.c floor_plan_test.c \
 	hop_test.c liveness_test.c route_table_test.c)
 TESTS_pop := $(addprefix tests/unit/pop/server/,access_log_test.c client_addrs_test.c \
-	exchange_attempt_test.c exchange_test.c mailbox_test.c options_test.c \
+	exchange_attempt_test.c exchange_test.c log_query_test.c mailbox_test.c options_test.c \
 	tally_metrics_test.c traffic_test.c transport_test.c upstream_origin_test.c \
 	upstream_random_test.c upstream_test.c wheel_test.c)
 TESTS_wan := $(addprefix tests/unit/tools/wan/,link_test.c matrix_test.c network_test.c)

@@ -206,6 +206,7 @@ static struct pop_node *build_node(struct raw_pop_node *raw, const char *path, s
     node->timeouts = raw->timeouts;
     node->server_header = node_common_take(&raw->server_header);
     node->access_log = log_path(path, raw->access_log);
+    node->log_query = (enum pop_log_query)raw->log_query;
     build_listens(raw, node, diag);
     build_tls(&raw->tls, path, node, diag);
     build_backbone(&raw->backbone, path, node, diag);

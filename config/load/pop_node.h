@@ -126,6 +126,9 @@ struct pop_timeouts { /* section "timeouts", all milliseconds, all of them clien
     uint32_t body_min_rate; /* bytes a second, averaged since the head; 0: any */
 };
 
+/* What of a request's query string comes into the access log. */
+enum pop_log_query { POP_LOG_QUERY_REDACT, POP_LOG_QUERY_DROP, POP_LOG_QUERY_KEEP };
+
 struct pop_admin {
     char *socket;
     struct schema_listens listen; /* none or one, loopback only */
@@ -154,6 +157,7 @@ struct pop_node {
     struct pop_timeouts timeouts;
     char *server_header; /* of responses that we make; "" none */
     char *access_log;    /* file, "-" for stdout, NULL: none */
+    enum pop_log_query log_query;
     struct pop_admin admin;
     enum log_level log;
 };

@@ -15,6 +15,8 @@ enum { POP_WORKER_MAX = NODE_WORKER_MAX };
 static const char *const role_words[] = { "pop", "gateway", NULL }; /* enum pop_role */
 static const char *const kind_words[] = { "https", "http", "redirect", "backbone",
                                           NULL }; /* enum pop_listen_kind */
+static const char *const log_query_words[] = { "redact", "drop", "keep",
+                                               NULL }; /* enum pop_log_query */
 static const char *const protocol_words[] = { "http1", "http2",
                                               NULL }; /* enum pop_origin_protocol */
 static const char *const version_words[] = { "1.2", "1.3", NULL };
@@ -680,6 +682,13 @@ static const struct schema_key pop_node_keys[] = {
       NODE_AT(raw_pop_node, access_log),
       .doc =
           "File with one JSON line a request; - for standard output; without, none is written." },
+    { .name = "access_log_query",
+      .kind = SCHEMA_WORD,
+      NODE_AT(raw_pop_node, log_query),
+      .words = log_query_words,
+      .fallback = "redact",
+      .doc = "Query strings in it: redact replaces the values of parameters that look secret (token, "
+             "key, code, signature, ...), drop leaves them out, keep writes all." },
     { .name = "server_header",
       .kind = SCHEMA_STRING,
       NODE_AT(raw_pop_node, server_header),

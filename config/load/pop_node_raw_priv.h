@@ -74,6 +74,7 @@ struct raw_pop_node {
     struct raw_limits limits;
     struct pop_timeouts timeouts;
     char *access_log, *server_header;
+    unsigned log_query;
     struct raw_admin admin;
 };
 

@@ -6,13 +6,15 @@
  *             "source","stray","fallback","ours","cause","attempts":[{"peer","region","cause",
  *             "proof","status","ms"}]}
  *            Of a request's fields only the target is written: no cookie, no authorization, no
- *            identity can come into the log. Query strings are part of the target and stay.
+ *            identity can come into the log. What stays of its query string is set by the node file
+ *            (access_log_query, log_query.h).
  * Limits:    a line that would be longer than ACCESS_LOG_LINE_MAX has its path cut first. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "pop/server/exchange_priv.h"
+#include "pop/server/log_query.h"
 #include "steering/base/clock.h"
 
 enum {
@@ -177,6 +179,20 @@ static void put_proto(struct line *line, enum http_version version)
     put_field(line, STR(",\"proto\":"), str_from(names[version]));
 }
 
+static struct str path_of(const struct exchange *exchange)
+{
+    struct http_server_stream *client = exchange->client;
+    switch (exchange->settings->node->log_query) {
+    case POP_LOG_QUERY_REDACT:
+        return log_query_redact(client->request.path, &client->arena);
+    case POP_LOG_QUERY_DROP:
+        return log_query_drop(client->request.path);
+    case POP_LOG_QUERY_KEEP:
+        break;
+    }
+    return client->request.path;
+}
+
 static void put_request(struct line *line, const struct exchange *exchange, int64_t unix_ms)
 {
     const struct http_head *request = &exchange->client->request;
@@ -187,7 +203,7 @@ static void put_request(struct line *line, const struct exchange *exchange, int6
     put_field(line, STR(",\"method\":"), request->method);
     put_field(line, STR(",\"host\":"), request->authority);
     put(line, STR(",\"path\":\""));
-    put_chars(line, request->path, TARGET_MAX);
+    put_chars(line, path_of(exchange), TARGET_MAX);
     put(line, STR("\""));
     put_proto(line, exchange->version);
     if (exchange->origin.tls_version != NULL)

@@ -232,7 +232,7 @@ def test_curl_agrees(pop_fleet):
 
 
 def test_access_log_has_a_line_per_request(pop_fleet, client):
-    client.request("GET", "/logged?secret=1", headers=[("x-request-id", "log-me-1"), ("authorization", "Bearer xyz"),
+    client.request("GET", "/logged?a=1&secret=xyz&b=2", headers=[("x-request-id", "log-me-1"), ("authorization", "Bearer xyz"),
                                                        ("cookie", "session=xyz")])
     from loopback import wait_for
     log = pop_fleet.folder / f"{POP}.access"
@@ -240,4 +240,5 @@ def test_access_log_has_a_line_per_request(pop_fleet, client):
     entry = json.loads(line)
     assert entry["status"] == 200 and entry["method"] == "GET"
     assert entry["attempts"][0]["peer"].startswith("us-east/")
+    assert entry["path"] == "/logged?a=1&secret=redacted&b=2"
     assert "xyz" not in line

@@ -121,6 +121,7 @@ static void test_load_applies_defaults(void **state)
     assert_string_equal(node->user, "steer");
     assert_string_equal(node->server_header, "");
     assert_null(node->access_log);
+    assert_int_equal(node->log_query, POP_LOG_QUERY_REDACT);
     assert_string_equal(node->admin.socket, "/run/steer/pop.sock");
     assert_int_equal(node->geo.city_count, 1);
     assert_int_equal(node->log, LOG_LEVEL_INFO);
@@ -213,6 +214,7 @@ static const char whole_text[] =
     "            keepalive_http1: 5s, keepalive_http2: 6s, write_stall: 7s, settings_ack: 8s,\n"
     "            max_age: 0, drain: 0 }\n"
     "access_log: log/a.log\n"
+    "access_log_query: keep\n"
     "server_header: steer\n"
     "admin: { socket: a.sock, listen: \"[::1]:9110\" }\n"
     "log: error\n";
@@ -251,6 +253,7 @@ static void test_load_reads_every_key_at_the_top(void **state)
     assert_string_equal(node->tls.ciphers, "ECDHE");
     assert_true(node->tls.is_strict_sni);
     assert_string_equal(node->access_log, "/etc/log/a.log");
+    assert_int_equal(node->log_query, POP_LOG_QUERY_KEEP);
     assert_string_equal(node->server_header, "steer");
     assert_string_equal(node->admin.socket, "/etc/a.sock");
     assert_int_equal(node->admin.listen.items[0].port, 9110);
