@@ -687,8 +687,9 @@ static const struct schema_key pop_node_keys[] = {
       NODE_AT(raw_pop_node, log_query),
       .words = log_query_words,
       .fallback = "redact",
-      .doc = "Query strings in it: redact replaces the values of parameters that look secret (token, "
-             "key, code, signature, ...), drop leaves them out, keep writes all." },
+      .doc =
+          "Query strings in it: redact replaces the values of parameters that look secret (token, "
+          "key, code, signature, ...), drop leaves them out, keep writes all." },
     { .name = "server_header",
       .kind = SCHEMA_STRING,
       NODE_AT(raw_pop_node, server_header),
