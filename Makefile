@@ -98,7 +98,7 @@ SERVER_SRC := $(addprefix dns/server/,dataset.c exposition.c frames.c options.c 
 TLS_SRC := $(addprefix pop/tls/,ticket_keys.c tls_bio.c tls_context.c tls_engine.c tls_names.c \
 	tls_output.c tls_pem.c tls_sessions.c tls_tickets.c)
 HTTP_SRC := $(addprefix pop/http/,h1_body.c h1_client.c h1_fields.c h1_input.c h1_out.c \
-	h1_parse.c h1_server.c h1_write.c h2_client.c h2_common.c h2_head.c h2_input.c h2_output.c \
+	h1_parse.c h1_server.c h1_write.c h2_client.c h2_common.c h2_head.c h2_input.c h2_memory.c h2_output.c \
 	h2_server.c h2_stream.c head.c pipe.c proxy_protocol.c score.c session.c window.c)
 ROUTE_SRC := $(addprefix pop/route/,attempts.c choice.c connect_rate.c ejection.c floor_plan.c hop_make.c \
 	hop_read.c hop_refusal.c hop_text.c hop_trace.c liveness.c retry_budget.c route_table.c rtt.c)

@@ -193,14 +193,27 @@ static void fill(struct h2_session *session, size_t capacity)
     }
 }
 
+/* The next session uses the same memory for its frames. */
+static void keep_left(struct h2_session *session)
+{
+    uint8_t *kept = session->left.len > 0 ? mem_dup(session->left.at, session->left.len) : NULL;
+    free(session->kept);
+    session->kept = kept;
+    session->left.at = kept;
+}
+
 size_t h2_produce(struct http_session *base, uint8_t *out, size_t capacity)
 {
     struct h2_session *session = h2_session_of(base);
     bool was_busy = session->is_busy;
+    assert(!base->pool->is_frame_busy);
+    base->pool->is_frame_busy = true;
     session->is_busy = true;
     session->out = out;
     session->room = capacity;
     fill(session, capacity);
+    keep_left(session);
+    base->pool->is_frame_busy = false;
     size_t produced = capacity - session->room;
     session->out = NULL;
     session->room = 0;
@@ -306,8 +319,11 @@ void h2_session_start(struct h2_session *session, const struct h2_role *role, bo
     score_init(&session->score, limits->score_max);
     nghttp2_session_callbacks *calls = make_callbacks();
     nghttp2_option *option = make_options(limits);
-    int failed = is_server ? nghttp2_session_server_new2(&session->ng, calls, session, option)
-                           : nghttp2_session_client_new2(&session->ng, calls, session, option);
+    nghttp2_mem memory = h2_memory_begin(session->base.pool);
+    int failed = is_server
+                     ? nghttp2_session_server_new3(&session->ng, calls, session, option, &memory)
+                     : nghttp2_session_client_new3(&session->ng, calls, session, option, &memory);
+    h2_memory_end(session->base.pool);
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(calls);
     if (failed != 0)
@@ -318,6 +334,7 @@ void h2_session_start(struct h2_session *session, const struct h2_role *role, bo
 void h2_session_fini(struct h2_session *session)
 {
     nghttp2_session_del(session->ng);
+    free(session->kept);
     while (session->streams != NULL)
         h2_stream_unlink(session->streams);
 }

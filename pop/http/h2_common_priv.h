@@ -107,6 +107,7 @@ struct h2_session {
     /* Output. */
     struct h2_piece spilt; /* in `spill`; goes before `left` */
     struct h2_piece left;  /* of the frame that nghttp2 gave last */
+    uint8_t *kept;         /* where `left` lies between two calls of produce; NULL: nothing left */
     uint8_t *out;          /* inside produce only */
     size_t room;
     uint32_t content_frames; /* sent since the last receive */
@@ -131,6 +132,16 @@ static inline void h2_put(struct h2_session *session, const void *bytes, size_t 
     session->out += len;
     session->room -= len;
 }
+
+/* ---- h2_memory.c: nghttp2's memory ------------------------------------------------------------
+ */
+
+/* To make a session of this worker with. */
+nghttp2_mem h2_memory_begin(struct pipe_pool *pool);
+void h2_memory_end(struct pipe_pool *pool); /* it is made */
+
+/* ---- h2_common.c -----------------------------------------------------------------------------
+ */
 
 /* Makes session->ng, with its windows and limits, and submits SETTINGS. `base` is filled. */
 void h2_session_start(struct h2_session *session, const struct h2_role *role, bool is_server);

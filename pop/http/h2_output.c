@@ -92,10 +92,27 @@ static ssize_t on_read_length(nghttp2_session *ng, uint8_t type, int32_t id, int
     return session->is_window_bound ? credit : (ssize_t)length;
 }
 
+/* Not from nghttp2's buffer: when the frame had to wait, other sessions have used that since. */
+static void put_frame_head(struct h2_session *session, const nghttp2_frame_hd *head)
+{
+    const uint8_t bytes[H2_FRAME_HEAD_BYTES] = {
+        (uint8_t)(head->length >> 16),
+        (uint8_t)(head->length >> 8),
+        (uint8_t)head->length,
+        head->type,
+        head->flags,
+        (uint8_t)((uint32_t)head->stream_id >> 24),
+        (uint8_t)(head->stream_id >> 16),
+        (uint8_t)(head->stream_id >> 8),
+        (uint8_t)head->stream_id,
+    };
+    h2_put(session, bytes, sizeof(bytes));
+}
+
 static int on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *frame_head,
                         size_t length, nghttp2_data_source *source, void *user)
 {
-    (void)ng, (void)frame;
+    (void)ng, (void)frame_head;
     struct h2_session *session = user;
     struct h2_stream *stream = source->ptr;
     if (length + H2_FRAME_HEAD_BYTES > session->room)
@@ -103,7 +120,7 @@ static int on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t
     struct pipe *pipe = stream->out;
     if (length > 0 && (pipe == NULL || pipe->len < length))
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* taken away meanwhile */
-    h2_put(session, frame_head, H2_FRAME_HEAD_BYTES);
+    put_frame_head(session, &frame->hd);
     session->content_frames++;
     if (stream->out_bytes != NULL)
         *stream->out_bytes += length;

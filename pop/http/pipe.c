@@ -40,6 +40,8 @@ void pipe_pool_fini(struct pipe_pool *pool)
         pool->free_chunks = next;
     }
     pool->free_count = 0;
+    free(pool->frame);
+    pool->frame = NULL;
 }
 
 static struct pipe_chunk *take_chunk(struct pipe_pool *pool)

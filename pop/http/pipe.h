@@ -32,9 +32,13 @@ struct pipe_pool {
     size_t free_count, free_max; /* kept for later; beyond that they go back to the system */
     size_t live_bytes;           /* in chunks that pipes hold */
     size_t retained_bytes, retained_max;
+    uint8_t *frame; /* shared by the worker's HTTP/2 sessions (h2_memory.c); NULL: none yet */
+    size_t frame_bytes;
+    bool is_frame_wanted; /* by the session that is being made */
+    bool is_frame_busy;   /* by the session that produces */
 };
 void pipe_pool_init(struct pipe_pool *pool, size_t free_max, size_t retained_max);
-void pipe_pool_fini(struct pipe_pool *pool); /* all pipes are gone */
+void pipe_pool_fini(struct pipe_pool *pool); /* all pipes and sessions are gone */
 
 /* Why a message, stream or connection ended early. Texts are stable words for logs, metrics and
  * Proxy-Status. */
