@@ -34,6 +34,8 @@ links:
 # Socket work at a site, as a child process: one of its functions.
 AT_SITE = pathlib.Path(__file__).resolve().with_name("wan_site.py")
 READY_SECONDS = 30
+# LeakSanitizer's helper would be a child in another PID namespace, where it cannot do its work.
+os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
 
 
 def find_obstacle():
