@@ -147,11 +147,12 @@ def test_tcp_works(world):
 
 def test_loss_is_counted(world):
     start_echo(world, "region", "10.77.3.1")
-    trips = udp_trips(world, "client", "10.77.3.1", 500)
+    # So few that they fit into the buffer of a socket whose owner gets no CPU for a while.
+    trips = udp_trips(world, "client", "10.77.3.1", 200)
     packets = world.link("client", "region")["packets"]
-    assert packets["loss"] + packets["passed"] == 500
-    assert packets["loss"] == 500 - len(trips)
-    assert 50 < packets["loss"] < 150
+    assert packets["loss"] + packets["passed"] == 200
+    assert packets["loss"] == 200 - len(trips)
+    assert 10 < packets["loss"] < 80
 
 
 def test_same_seed_loses_the_same(tmp_path):

@@ -158,8 +158,13 @@ static void test_jitter_stays_in_its_bounds_and_uses_them(void **state)
     settings.delay_ns = 20 * MS_NS;
     settings.jitter_ns = 5 * MS_NS;
     struct link link = make(&settings);
+    int64_t before_ns = 0;
     for (unsigned i = 0; i < COUNT; i++) {
         int64_t jitter_ns = link_jitter_ns(&link, i * MS_NS);
+        /* At most half of the time that has passed: packets need not be told to keep in order. */
+        if (i > 0)
+            assert_true(llabs(jitter_ns - before_ns) <= (int64_t)(MS_NS / 2) + 1);
+        before_ns = jitter_ns;
         least_ns = jitter_ns < least_ns ? jitter_ns : least_ns;
         most_ns = jitter_ns > most_ns ? jitter_ns : most_ns;
         sum_ns += (double)jitter_ns;
