@@ -6,27 +6,28 @@ import random
 import threading
 import time
 
-from http_clients import H2, connect
+from http_clients import H1, H2, connect
 
 
 class Stream(threading.Thread):
     """One client: requests one after the other, reconnecting when its connection ends."""
 
-    def __init__(self, fleet, node, number, post_share=0.0, client=None, pause_s=0.0, seed=0):
+    def __init__(self, fleet, node, number, post_share=0.0, client=None, pause_s=0.0, seed=0, is_mixed=False):
         super().__init__(daemon=True)
         self.fleet, self.node, self.number, self.client = fleet, node, number, client
         self.post_share, self.pause_s = post_share, pause_s
         self.rng = random.Random(seed * 1000 + number)
         self.results = []  # (id, method, status or None, region, sha ok, begun, ended)
-        self.reconnects = 0
+        self.reconnects, self.is_over = 0, False
         self.done = threading.Event()
-        self.context = fleet.client_context(("h2",))
+        self.is_h1 = is_mixed and number % 2 == 1  # mixed: every second one speaks HTTP/1.1
+        self.context = fleet.client_context(("http/1.1",) if self.is_h1 else ("h2",))
 
     def run(self):
         connection, count = None, 0
         while not self.done.is_set():
             count += 1
-            if connection is None or connection.is_closed or connection.goaway is not None:
+            if connection is None or self.is_over:
                 connection = self._connect(connection)
                 if connection is None:
                     continue
@@ -41,7 +42,9 @@ class Stream(threading.Thread):
             old.close()
             self.reconnects += 1
         try:
-            return H2(connect(self.node, self.context, client=self.client, timeout=30))
+            sock = connect(self.node, self.context, client=self.client, timeout=30)
+            self.is_over = False
+            return H1(sock) if self.is_h1 else H2(sock)
         except OSError:
             self.done.wait(0.01)
             return None
@@ -52,18 +55,27 @@ class Stream(threading.Thread):
         begun = time.monotonic()
         status = region = None
         is_right = True
+        method = "POST" if is_post else "GET"
         try:
-            answer = connection.request("POST" if is_post else "GET", f"/load/{ident}", [("x-test-id", ident)], body)
+            content = body or b"" if self.is_h1 else body
+            answer = connection.request(method, f"/load/{ident}", [("x-test-id", ident)], content)
             if answer is not None and not answer.is_truncated:
                 status, region = answer.status, answer.get("x-region")
                 if status == 200:
                     is_right = (answer.get("x-request-sha256") == hashlib.sha256(body or b"").hexdigest()
-                                and answer.get("x-executed-id") == ident)
+                                and answer.get("x-executed-id") == ident
+                                and f"\n{method} /load/{ident}\n".encode() in answer.body)
+            self.is_over = self._is_last(connection, answer)
         except (OSError, EOFError):
-            connection.is_closed = True
-        except Exception as error:  # python3-h2 found a breach of the protocol
-            connection.is_closed, status = True, f"broken: {error!r}"
-        self.results.append((ident, "POST" if is_post else "GET", status, region, is_right, begun, time.monotonic()))
+            self.is_over = True
+        except Exception as error:  # the client found a breach of the protocol
+            self.is_over, status = True, f"broken: {error!r}"
+        self.results.append((ident, method, status, region, is_right, begun, time.monotonic()))
+
+    def _is_last(self, connection, answer):
+        if self.is_h1:
+            return answer.is_truncated or answer.get("connection") == "close"
+        return connection.is_closed or connection.goaway is not None
 
 
 class Load:
