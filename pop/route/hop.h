@@ -101,6 +101,7 @@ struct hop_refusal {
     const char *details; /* our stable word, for people; NULL: none */
     bool is_unprocessed;
     uint32_t retry_after_s; /* 0: none */
+    const char *allow;      /* methods, for 405 and for 200 to OPTIONS; NULL: not stated */
 };
 void hop_make_refusal(const struct hop_refusal *refusal, const struct hop_out *out,
                       struct arena *arena, struct http_head *out_head, struct str *out_body);

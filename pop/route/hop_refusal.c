@@ -64,13 +64,17 @@ void hop_make_refusal(const struct hop_refusal *refusal, const struct hop_out *o
     struct str error = str_from(refusal->error);
     struct str details = str_from(refusal->details);
     struct str word = details.len > 0 ? details : error;
-    *out_body = make_body(refusal->status, word, out->request_id, arena);
+    bool has_body = refusal->status != 200; /* OPTIONS, answered: Allow says it all */
+    *out_body = has_body ? make_body(refusal->status, word, out->request_id, arena) : STR("");
     struct http_head empty = {
         .status = refusal->status,
         .content_length = (int64_t)out_body->len,
     };
     hop_head_init(&empty, arena, out_head);
-    hop_head_add(out_head, STR("content-type"), STR("text/plain; charset=utf-8"), false);
+    if (has_body)
+        hop_head_add(out_head, STR("content-type"), STR("text/plain; charset=utf-8"), false);
+    if (refusal->allow != NULL)
+        hop_head_add(out_head, STR("allow"), str_from(refusal->allow), false);
     hop_head_add(out_head, STR("cache-control"), STR("no-store"), false);
     if (error.len > 0)
         hop_head_add(out_head, STR("proxy-status"),

@@ -23,6 +23,17 @@ static bool refuse(struct hop_refusal *out, uint16_t status, const char *error, 
     return false;
 }
 
+/* Max-Forwards has come to 0: the sender asks this very hop (RFC 9110 section 7.6.2). TRACE is not
+ * reflected: scripts would read with it what their browser hides from them. */
+static bool answer_as_last(const struct http_head *request, struct hop_refusal *out)
+{
+    bool is_options = str_eq(request->method, STR("OPTIONS"));
+    *out = (struct hop_refusal){ .status = is_options ? 200 : 405,
+                                 .details = "max_forwards",
+                                 .allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" };
+    return false;
+}
+
 static bool find_route(struct exchange *exchange, struct hop_refusal *out_refusal)
 {
     const struct http_head *request = &exchange->client->request;
@@ -30,7 +41,7 @@ static bool find_route(struct exchange *exchange, struct hop_refusal *out_refusa
     if (str_eq(request->method, STR("CONNECT")) && request->protocol.len == 0)
         return refuse(out_refusal, 501, "http_request_denied", "connect");
     if (exchange->hop.is_last_recipient)
-        return refuse(out_refusal, 501, "http_request_denied", "max_forwards");
+        return answer_as_last(request, out_refusal);
     struct str path = str_eq(request->path, STR("*")) ? STR("/") : request->path;
     long at = route_table_find(settings->routes, request->authority, path);
     if (at < 0)

@@ -150,6 +150,21 @@ def test_http10_client(pop_fleet):
     assert body == b"chunk 0\nchunk 1\nchunk 2\n"
 
 
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE"])
+def test_max_forwards_names_the_hop_that_answers(client, pop_fleet, method):
+    """RFC 9110 7.6.2: 0 the PoP, 1 the gateway, 2 the origin; other methods do not count."""
+    before = len(pop_fleet.executed())
+    for hops in (0, 1):
+        response = client.request(method, "/", headers=[("max-forwards", str(hops))])
+        assert response.status == (200 if method == "OPTIONS" else 405), response
+        assert "GET" in response.get("allow") and "OPTIONS" in response.get("allow")
+        assert method == "TRACE" or (response.body == b"" and response.get("content-length") == "0")
+    assert len(pop_fleet.executed()) == before
+    response = client.request(method, "/", headers=[("max-forwards", "2")])
+    assert "max-forwards: 0" in response.body.decode()
+    assert client.request("GET", "/", headers=[("max-forwards", "0")]).status == 200
+
+
 def test_connect_is_refused(pop_fleet):
     client = H1(connect(pop_fleet.nodes[POP], pop_fleet.client_context(("http/1.1",))))
     client.send(b"CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n")

@@ -428,13 +428,19 @@ static void test_refusal_follows_table(void **state)
         bool to_backbone;
         const char *expected, *body;
     } rows[] = {
-        { { 404, NULL, "no_route", false, 0 },
+        { { 200, NULL, "max_forwards", false, 0, "GET, OPTIONS" },
+          false,
+          "allow: GET, OPTIONS\n"
+          "cache-control: no-store\n"
+          "x-request-id: r-1\n",
+          "" },
+        { { 404, NULL, "no_route", false, 0, NULL },
           false,
           "content-type: text/plain; charset=utf-8\n"
           "cache-control: no-store\n"
           "x-request-id: r-1\n",
           "404 no_route\nrequest r-1\n" },
-        { { 503, "destination_unavailable", "evacuated", true, 5 },
+        { { 503, "destination_unavailable", "evacuated", true, 5, NULL },
           true,
           "content-type: text/plain; charset=utf-8\n"
           "cache-control: no-store\n"
@@ -443,14 +449,14 @@ static void test_refusal_follows_table(void **state)
           "retry-after: 5\n"
           "steer-not-processed: evacuated\n",
           "503 evacuated\nrequest r-1\n" },
-        { { 503, "destination_unavailable", "say \"no\"\n", true, 0 },
+        { { 503, "destination_unavailable", "say \"no\"\n", true, 0, NULL },
           false,
           "content-type: text/plain; charset=utf-8\n"
           "cache-control: no-store\n"
           "proxy-status: gru1; error=destination_unavailable; details=\"say \\\"no\\\"?\"\n"
           "x-request-id: r-1\n",
           "503 say \"no\"\n\nrequest r-1\n" },
-        { { 502, "connection_terminated", NULL, false, 0 },
+        { { 502, "connection_terminated", NULL, false, 0, NULL },
           true,
           "content-type: text/plain; charset=utf-8\n"
           "cache-control: no-store\n"
@@ -458,7 +464,7 @@ static void test_refusal_follows_table(void **state)
           "x-request-id: r-1\n"
           "steer-failed: connection_terminated\n",
           "502 connection_terminated\nrequest r-1\n" },
-        { { 508, "proxy_loop_detected", NULL, false, 0 },
+        { { 508, "proxy_loop_detected", NULL, false, 0, NULL },
           true,
           "content-type: text/plain; charset=utf-8\n"
           "cache-control: no-store\n"
