@@ -7,9 +7,11 @@ rest are counts."""
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -182,10 +184,10 @@ def test_blackhole_takes_one_direction(world):
 
 def test_queue_drops_its_tail(world):
     start_echo(world, "pop")
-    world.ask("set", "client:pop", "rate=8kbit", "queue=1500")
+    world.ask("set", "client:pop", "rate=1kbit", "queue=1500")
     udp_trips(world, "client", "10.77.2.1", 200)
     packets = world.link("client", "pop")["packets"]
-    # 32 bytes each: 46 fit into the queue, and a few more leave while the others come.
+    # 32 bytes each: 46 fit into the queue, and four more leave in every second.
     assert packets["queue"] > 50
     assert packets["queue"] + packets["passed"] == 200
 
@@ -261,13 +263,48 @@ def test_nothing_outlives_it(world, number):
     assert "wan0" not in os.listdir("/sys/class/net")
 
 
+@pytest.fixture
+def open_folder():
+    """A folder that everybody may read; that of a test is its owner's alone."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+def test_an_ordinary_user_can_do_it(open_folder):
+    if os.geteuid() != 0:
+        pytest.skip("all tests of this file have shown it")
+    program, file = open_folder / "wan", open_folder / "matrix.yaml"
+    shutil.copy(WAN, program)
+    file.write_text(MATRIX)
+    script = '"$STEER_WAN" exec client -- cat /proc/net/route'
+    environment = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
+    done = subprocess.run([program, file, "--quiet", "--", "sh", "-c", script],
+                          user=65534, group=65534, extra_groups=[], cwd="/", env=environment,
+                          capture_output=True, text=True, check=False, timeout=READY_SECONDS)
+    if "namespace" in done.stderr or "/dev/net/tun" in done.stderr:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stderr
+    assert "wan0" in done.stdout
+
+
 def test_measure_reports_every_link(tmp_path):
     file = tmp_path / "matrix.yaml"
-    file.write_text(MATRIX)
+    file.write_text("""
+sites:
+  pop: { addresses: [10.77.2.1, "fd77::2"] }
+  v6: { addresses: ["fd77::4"] }
+  region: { addresses: [10.77.3.1] }
+links:
+  - { from: pop, to: v6, delay: 5ms, jitter: 5ms, loss: 50%, both: true }
+  - { from: pop, to: region, delay: 5ms, rate: 1Mbit }
+  - { from: region, to: v6 } # nothing to measure: no family in common
+""")
     done = subprocess.run([WAN, str(file), "--quiet", "--measure", "--probes", "200"],
                           capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert len(lines) == 1 + 8 + 1
-    assert all(line.split()[2:5] == ["200", "200", "0"] for line in lines[1:9])
+    assert len(lines) == 1 + 3 + 1
+    assert all(line.split()[2:5] == ["200", "200", "0"] for line in lines[1:4])
     assert lines[-1].startswith("accurate to 0.2 ms: ")
