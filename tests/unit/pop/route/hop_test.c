@@ -491,7 +491,7 @@ static void test_refusal_follows_table(void **state)
     f.out.pseudonym = STR("1x");
     struct http_head made;
     struct str body;
-    hop_make_refusal(&rows[4].refusal, &f.out, &f.arena, &made, &body);
+    hop_make_refusal(&rows[5].refusal, &f.out, &f.arena, &made, &body);
     assert_str(http_head_get(&made, STR("proxy-status")), "\"1x\"; error=proxy_loop_detected");
     arena_fini(&f.arena);
 }
