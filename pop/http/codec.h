@@ -63,6 +63,8 @@ struct http_session_ops {
     void (*drain)(struct http_session *session, bool is_final);
     /* HTTP/2: sends a PING; on_pong answers. HTTP/1.1: nothing. */
     void (*ping)(struct http_session *session);
+    /* It has been idle for a while: gives back memory that it does not need now. NULL: nothing. */
+    void (*rest)(struct http_session *session);
     void (*free)(struct http_session *session); /* open streams end with HTTP_ERROR_CLOSED */
 };
 

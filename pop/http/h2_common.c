@@ -319,11 +319,11 @@ void h2_session_start(struct h2_session *session, const struct h2_role *role, bo
     score_init(&session->score, limits->score_max);
     nghttp2_session_callbacks *calls = make_callbacks();
     nghttp2_option *option = make_options(limits);
-    nghttp2_mem memory = h2_memory_begin(session->base.pool);
+    nghttp2_mem memory = h2_memory_begin(session);
     int failed = is_server
                      ? nghttp2_session_server_new3(&session->ng, calls, session, option, &memory)
                      : nghttp2_session_client_new3(&session->ng, calls, session, option, &memory);
-    h2_memory_end(session->base.pool);
+    h2_memory_end(session);
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(calls);
     if (failed != 0)

@@ -107,6 +107,7 @@ struct h2_session {
     /* Output. */
     struct h2_piece spilt; /* in `spill`; goes before `left` */
     struct h2_piece left;  /* of the frame that nghttp2 gave last */
+    void *page;            /* of nghttp2's table of streams; NULL: it went (h2_memory.c) */
     uint8_t *kept;         /* where `left` lies between two calls of produce; NULL: nothing left */
     uint8_t *out;          /* inside produce only */
     size_t room;
@@ -136,9 +137,10 @@ static inline void h2_put(struct h2_session *session, const void *bytes, size_t 
 /* ---- h2_memory.c: nghttp2's memory ------------------------------------------------------------
  */
 
-/* To make a session of this worker with. */
-nghttp2_mem h2_memory_begin(struct pipe_pool *pool);
-void h2_memory_end(struct pipe_pool *pool); /* it is made */
+/* To make session->ng with. */
+nghttp2_mem h2_memory_begin(struct h2_session *session);
+void h2_memory_end(struct h2_session *session); /* it is made */
+void h2_rest(struct http_session *base);
 
 /* ---- h2_common.c -----------------------------------------------------------------------------
  */

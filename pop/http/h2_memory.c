@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nghttp2 holds a buffer of 16 KiB for the frame that a session is sending, also while the session
- * is idle. Nothing in it outlives h2_produce (what is left of a frame is copied, content never
- * passes through it), and a worker runs one h2_produce at a time: so all of its sessions get the
- * same buffer, which stays warm in the cache besides. */
+/* Two large things that nghttp2 holds for each session, also while it is idle.
+ *
+ * A buffer of 16 KiB for the frame being sent. Nothing in it outlives h2_produce (what is left of a
+ * frame is copied, content never passes through it), and a worker runs one h2_produce at a time: so
+ * all of its sessions get the same buffer, which stays warm in the cache besides.
+ *
+ * A table of streams, 4 KiB of zeros while there are none. It gets a page of its own, which h2_rest
+ * gives to the kernel: zeros come back when it is touched again. */
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "pop/http/h2_common_priv.h"
 #include "steering/base/mem.h"
+
+enum { PAGE_BYTES = 4096 };
 
 static void *on_malloc(size_t size, void *user)
 {
@@ -16,14 +23,23 @@ static void *on_malloc(size_t size, void *user)
 
 static void *on_calloc(size_t count, size_t size, void *user)
 {
-    (void)user;
-    return calloc(count, size);
+    struct h2_session *session = user;
+    if (!session->base.pool->is_frame_wanted || session->page != NULL || count == 1 ||
+        count * size != PAGE_BYTES)
+        return calloc(count, size);
+    session->page = aligned_alloc(PAGE_BYTES, PAGE_BYTES);
+    if (session->page != NULL)
+        memset(session->page, 0, PAGE_BYTES);
+    return session->page;
 }
 
 /* A chain of buffers grows when a head does not fit into the first: only that one is shared. */
 static void *on_realloc(void *ptr, size_t size, void *user)
 {
-    struct pipe_pool *pool = user;
+    struct h2_session *session = user;
+    struct pipe_pool *pool = session->base.pool;
+    if (ptr == session->page)
+        session->page = NULL;
     if (ptr == NULL && pool->is_frame_wanted && size > H2_FRAME_BYTES) {
         pool->is_frame_wanted = false;
         if (pool->frame == NULL) {
@@ -43,22 +59,34 @@ static void *on_realloc(void *ptr, size_t size, void *user)
 
 static void on_free(void *ptr, void *user)
 {
-    const struct pipe_pool *pool = user;
-    if (ptr != pool->frame)
+    struct h2_session *session = user;
+    if (ptr == session->page)
+        session->page = NULL;
+    if (ptr != session->base.pool->frame)
         free(ptr);
 }
 
-nghttp2_mem h2_memory_begin(struct pipe_pool *pool)
+nghttp2_mem h2_memory_begin(struct h2_session *session)
 {
-    pool->is_frame_wanted = true;
-    return (nghttp2_mem){ .mem_user_data = pool,
+    session->base.pool->is_frame_wanted = true;
+    return (nghttp2_mem){ .mem_user_data = session,
                           .malloc = on_malloc,
                           .free = on_free,
                           .calloc = on_calloc,
                           .realloc = on_realloc };
 }
 
-void h2_memory_end(struct pipe_pool *pool)
+void h2_memory_end(struct h2_session *session)
 {
-    pool->is_frame_wanted = false;
+    session->base.pool->is_frame_wanted = false;
+}
+
+/* Whatever nghttp2 uses the page for: as it is all zeros, nothing is lost. */
+void h2_rest(struct http_session *base)
+{
+    const struct h2_session *session = h2_session_of(base);
+    const uint8_t *page = session->page;
+    if (page == NULL || page[0] != 0 || memcmp(page, page + 1, PAGE_BYTES - 1) != 0)
+        return;
+    (void)madvise(session->page, PAGE_BYTES, MADV_DONTNEED); /* larger pages: refused, no harm */
 }

@@ -300,6 +300,7 @@ static const struct http_session_ops session_ops = {
     .wants_read = h2_wants_read,
     .drain = drain,
     .ping = h2_ping,
+    .rest = h2_rest,
     .free = free_server,
 };
 

@@ -12,7 +12,9 @@ enum {
     NS_PER_US = 1000,
     JITTER_PERCENT = 10,            /* of the greatest age: connections made together part again */
     PONG_MAX_MS = LIMIT(1000, 100), /* then the final GOAWAY goes without the PING's answer */
-    H1_GRACE_MS = 1000,             /* a request may be on its way while we decide to close */
+    REST_AFTER_MS =
+        2000,           /* idle; giving memory back costs about a microsecond, and its return too */
+    H1_GRACE_MS = 1000, /* a request may be on its way while we decide to close */
 };
 
 static void close_if_over(struct client_conn *conn);
@@ -69,6 +71,7 @@ void client_conn_busy(struct client_conn *conn)
     conn->streams++;
     conn->head_since_ms = 0;
     conn->phase = conn->phase == CLIENT_SILENT ? CLIENT_OPEN : conn->phase;
+    conn->is_rested = false;
     clients_set_idle(conn, false);
     /* It came while we were about to close: its response says so. */
     if (conn->is_draining && !conn->is_h2)
@@ -127,6 +130,12 @@ static bool is_ack_missing(const struct client_conn *conn)
     return conn->is_h2 && !conn->has_settings_ack;
 }
 
+static uint64_t rest_due_ms(const struct client_conn *conn)
+{
+    bool is_open = conn->phase == CLIENT_OPEN && conn->is_idle && !conn->is_rested;
+    return is_open ? conn->idle_since_ms + REST_AFTER_MS : UINT64_MAX;
+}
+
 /* How long a connection without a request may stay as it is. */
 static uint64_t idle_due_ms(const struct client_conn *conn)
 {
@@ -155,10 +164,19 @@ static uint64_t due_ms(const struct client_conn *conn)
     case CLIENT_CLOSING:
         return UINT64_MAX; /* the transport's clocks run */
     }
-    uint64_t due = least(idle_due_ms(conn), conn->drain_due_ms);
+    uint64_t due = least(least(idle_due_ms(conn), rest_due_ms(conn)), conn->drain_due_ms);
     if (is_ack_missing(conn))
         due = least(due, conn->opened_ms + limits->settings_ack_ms);
     return conn->is_draining ? due : least(due, conn->retire_ms);
+}
+
+static void rest_if_due(struct client_conn *conn, uint64_t now_ms)
+{
+    if (now_ms < rest_due_ms(conn))
+        return;
+    conn->is_rested = true;
+    if (conn->session->ops->rest != NULL)
+        conn->session->ops->rest(conn->session);
 }
 
 /* The next step of a drain. */
@@ -201,6 +219,7 @@ static void on_timer(struct io_timer *timer)
 {
     struct client_conn *conn = container_of(timer, struct client_conn, timer);
     uint64_t now_ms = conn->clients->worker->io.now_ms;
+    rest_if_due(conn, now_ms);
     bool is_due = now_ms >= due_ms(conn);
     if (is_due && conn->phase == CLIENT_PROXY) {
         client_conn_close(conn); /* and it is gone */

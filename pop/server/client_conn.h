@@ -37,6 +37,7 @@ struct client_conn {
     enum client_phase phase;
     uint32_t streams; /* requests in progress */
     bool is_idle;     /* in the list of idle ones */
+    bool is_rested;   /* idle for so long that its session has given memory back */
     bool is_h2, has_settings_ack;
     bool is_draining, is_drain_final;
     uint64_t opened_ms, idle_since_ms;

@@ -519,6 +519,27 @@ static void test_large_response_heads_are_reset(void **state)
     pair_free(pair);
 }
 
+/* Also at a bad time: with requests that live. */
+static void test_rest_loses_nothing(void **state)
+{
+    (void)state;
+    struct pair *pair = ready_pair();
+    for (uint32_t round = 0; round < 3; round++) {
+        struct pair_call *call = pair_get(pair, "/");
+        pair->server->ops->rest(pair->server);
+        pair_run(pair);
+        pair->server->ops->rest(pair->server);
+        assert_int_equal(pair->request_count, round + 1);
+        pipe_end(&pair->requests[round].body, NULL);
+        pair_respond(&pair->requests[round], 200, true);
+        pair_run(pair);
+        assert_true(call->is_closed);
+        assert_int_equal(call->outcome.error, HTTP_ERROR_NONE);
+        pair->server->ops->rest(pair->server);
+    }
+    pair_free(pair);
+}
+
 static void test_ping_is_answered(void **state)
 {
     (void)state;
@@ -886,6 +907,7 @@ int main(void)
         cmocka_unit_test(test_websocket_is_an_extended_connect),
         cmocka_unit_test(test_large_heads_are_answered_431),
         cmocka_unit_test(test_large_response_heads_are_reset),
+        cmocka_unit_test(test_rest_loses_nothing),
         cmocka_unit_test(test_ping_is_answered),
         cmocka_unit_test(test_freed_session_closes_its_streams),
         cmocka_unit_test(test_streams_may_be_released_when_they_close),
