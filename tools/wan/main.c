@@ -8,11 +8,14 @@
 
 enum { TEXT_MAX_BYTES = 1 << 20, EXIT_USAGE = 2 };
 
+/* What concerns a file begins with its name; the rest with ours, among a command's own output. */
 static int finish(enum err err, struct diag *diag)
 {
     struct buf text;
     buf_init(&text, TEXT_MAX_BYTES);
     diag_format(diag, &text);
+    if (diag->count > 0 && diag->entries[0].file == NULL)
+        fputs("wan: ", stderr);
     fputs(buf_text(&text), stderr);
     buf_fini(&text);
     diag_fini(diag);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -14,7 +15,12 @@
 #include "tools/wan/isolation.h"
 #include "tools/wan/run_folder.h"
 
-enum { ANSWER_MAX_BYTES = 4 << 20, PIECE_BYTES = 4096, SIGNAL_STATUS = 128 };
+enum {
+    ANSWER_MAX_BYTES = 4 << 20,
+    PIECE_BYTES = 4096,
+    SIGNAL_STATUS = 128,
+    NOT_FOUND_STATUS = 127
+};
 
 static enum err send_line(int fd, struct str line, struct diag *diag)
 {
@@ -87,6 +93,13 @@ enum err remote_ask(const char *socket, struct str line, struct diag *diag)
     return err;
 }
 
+static _Noreturn void become(char *const command[])
+{
+    execvp(command[0], command);
+    fprintf(stderr, "wan: cannot run '%s': %s\n", command[0], strerror(errno));
+    _exit(NOT_FOUND_STATUS);
+}
+
 /* The command as a child inside, which goes when this process does. */
 static enum err run_child(char *const command[], struct diag *diag, int *out_status)
 {
@@ -96,9 +109,7 @@ static enum err run_child(char *const command[], struct diag *diag, int *out_sta
         return diag_errno(diag, errno, "cannot fork");
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        execvp(command[0], command);
-        fprintf(stderr, "wan: cannot run '%s': errno %d\n", command[0], errno);
-        _exit(127);
+        become(command);
     }
     (void)waitpid(pid, &status, 0); /* no signal has a handler here */
     *out_status = WIFEXITED(status) ? WEXITSTATUS(status) : SIGNAL_STATUS + WTERMSIG(status);
@@ -127,6 +138,5 @@ enum err remote_exec(const char *socket, const char *site, char *const command[]
     setenv("STEER_WAN_SITE", site, 1);
     if (is_outside)
         return run_child(command, diag, out_status);
-    execvp(command[0], command);
-    return diag_errno(diag, errno, "cannot run '%s'", command[0]);
+    become(command);
 }

@@ -299,9 +299,9 @@ static int stay_outside(pid_t pid)
         sigaddset(&wanted, ends[i]);
     while (waitpid(pid, &status, WNOHANG) != pid) {
         int number = sigwaitinfo(&wanted, &about);
-        /* A terminal sends to both. */
+        /* A terminal sends to all, and inside SIGINT is taken for a terminal's. */
         if (number > 0 && number != SIGCHLD && about.si_code != SI_KERNEL)
-            kill(pid, number);
+            kill(pid, number == SIGINT ? SIGTERM : number);
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : SIGNAL_STATUS + WTERMSIG(status);
 }
