@@ -8,9 +8,12 @@ import subprocess
 
 import pytest
 
+from fleet import BUILD
 from http_clients import H1, H2, connect
 
 POP = "gru1"
+# With shrunk buffers every piece is some hundred bytes, which python3-h2 needs its time for.
+LARGE = 200_000 if BUILD.name == "tiny" else 10_000_000
 
 
 @pytest.fixture(params=["h1", "h2"])
@@ -37,7 +40,7 @@ def test_get_reaches_the_first_region(client):
 
 
 def test_post_arrives_whole(client):
-    for size in (0, 1, 1000, 65536, 3_000_000):
+    for size in (0, 1, 1000, 65536, LARGE // 3):
         body = bytes(i * 7 % 251 for i in range(1000)) * (size // 1000 + 1)
         body = body[:size]
         response = client.request("POST", "/echo", body=body)
@@ -46,7 +49,7 @@ def test_post_arrives_whole(client):
 
 
 def test_large_responses_arrive_whole(client):
-    for size in (1, 16384, 100_000, 10_000_000):
+    for size in (1, 16384, 100_000, LARGE):
         response = client.request("GET", f"/bytes/{size}")
         assert response.status == 200 and len(response.body) == size
         assert response.body == expected_bytes(size)
