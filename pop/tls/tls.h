@@ -30,6 +30,10 @@ struct tls_certificate_files {
     const char *key;         /* PEM */
 };
 
+/* First of all in a program, before any other use of OpenSSL: what we offer and trust is in our own
+ * files, and neither openssl.cnf nor OPENSSL_CONF may change it or load code. */
+void tls_start(void);
+
 struct tls_server_settings {
     /* By SNI: the names in the certificates (wildcards included) choose; several kinds (P-256 and
      * RSA) for one name work together. Without a match the first certificate serves. */

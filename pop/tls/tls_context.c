@@ -24,6 +24,12 @@ static const uint8_t alpn_http1[] = { 8, 'h', 't', 't', 'p', '/', '1', '.', '1' 
 
 enum { TICKETS_TO_BROWSERS = 2, TICKETS_TO_GATEWAYS = 1 };
 
+void tls_start(void)
+{
+    if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+        abort();
+}
+
 /* ---- both sides ------------------------------------------------------------------------------ */
 
 /* No renegotiation (a way to make others pay for handshakes), no compression (CRIME). Buffers of

@@ -188,6 +188,16 @@ def test_keys_of_root_are_read_before_root_is_given_up(tmp_path_factory):
     assert not problems, problems
 
 
+def test_the_environment_does_not_configure_openssl(tmp_path):
+    """This file leaves OpenSSL without any cipher: whoever heeds it cannot make a key."""
+    (tmp_path / "openssl.cnf").write_text("openssl_conf = all\n[all]\nproviders = some\n[some]\nbase = base\n"
+                                          "[base]\nactivate = 1\n")
+    environment = {**os.environ, "OPENSSL_CONF": str(tmp_path / "openssl.cnf")}
+    done = subprocess.run([str(BUILD / "steer-pop"), "--new-ticket-key"], capture_output=True, text=True,
+                          env=environment, check=False)
+    assert done.returncode == 0 and done.stdout.startswith("current "), done
+
+
 # ---- installed ----
 
 
