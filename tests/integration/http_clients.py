@@ -176,7 +176,7 @@ class H2:
         at = 0
         while at < len(body):
             room = min(self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size)
-            if room == 0:
+            if room <= 0:
                 if stream in self.done or not self.pump():
                     return
                 continue
