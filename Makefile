@@ -68,7 +68,7 @@ LIBS_tls = $(call once,LIBS_tls,$(call pc,libs,libssl libcrypto))
 LIBS_http = $(call once,LIBS_http,$(call pc,libs,libnghttp2))
 
 # ---- sources, lowest layer first -------------------------------------------------------------
-BASE_SRC := $(addprefix steering/base/,addr.c arena.c base64.c buf.c cidr.c clock.c diag.c digest.c err.c file.c \
+BASE_SRC := $(addprefix steering/base/,addr.c arena.c base64.c blocks.c buf.c cidr.c clock.c diag.c digest.c err.c file.c \
 	hash.c json.c log.c mem.c rng.c str.c suggest.c ulid.c)
 MODEL_SRC := $(addprefix steering/model/,area.c break_glass.c change.c decide.c document.c \
 	explain.c geo.c geo_builder.c geo_class.c geo_compile.c geo_table.c intern.c location.c \
@@ -179,7 +179,7 @@ $(B)/wan: $(B)/tools/wan/main.o $(STACK_wan)
 	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_wan)
 
 # ---- unit tests: tests/unit mirrors the tree; each links its layer and those below ------------
-TESTS_base := $(addprefix tests/unit/steering/base/,addr_test.c base64_test.c buf_test.c cidr_test.c clock_test.c \
+TESTS_base := $(addprefix tests/unit/steering/base/,addr_test.c base64_test.c blocks_test.c buf_test.c cidr_test.c clock_test.c \
 	diag_test.c digest_test.c err_test.c file_test.c hash_test.c json_test.c log_test.c mem_test.c \
 	rng_test.c str_test.c suggest_test.c ulid_test.c)
 TESTS_model := $(addprefix tests/unit/steering/model/,area_test.c break_glass_test.c \
