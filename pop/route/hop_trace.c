@@ -10,8 +10,6 @@ enum {
     FLAGS_AT = 53,
 };
 
-static const char hex_digits[] = "0123456789abcdef";
-
 static bool is_hex(struct str text, size_t at, size_t len)
 {
     for (size_t i = at; i < at + len; i++) {
@@ -54,12 +52,6 @@ struct str hop_read_traceparent(struct str text)
     return text;
 }
 
-static void put_hex(char *out, uint64_t value)
-{
-    for (size_t i = 0; i < 16; i++)
-        out[i] = hex_digits[value >> (60 - 4 * i) & 15];
-}
-
 void hop_traceparent(struct str incoming, uint64_t random_a, uint64_t random_b, uint64_t random_c,
                      char out_text[TRACEPARENT_LEN + 1])
 {
@@ -68,11 +60,11 @@ void hop_traceparent(struct str incoming, uint64_t random_a, uint64_t random_b, 
     if (incoming.len > 0) {
         memcpy(out_text + TRACE_AT, incoming.ptr + TRACE_AT, TRACE_LEN);
     } else {
-        put_hex(out_text + TRACE_AT, random_a);
-        put_hex(out_text + TRACE_AT + 16, random_b | 1); /* all zeros would be invalid */
+        str_put_hex(random_a, out_text + TRACE_AT);
+        str_put_hex(random_b | 1, out_text + TRACE_AT + 16); /* all zeros would be invalid */
     }
     out_text[SPAN_AT - 1] = '-';
-    put_hex(out_text + SPAN_AT, random_c | 1);
+    str_put_hex(random_c | 1, out_text + SPAN_AT);
     /* Of the flags only "sampled" is defined; the others must be zero. */
     bool is_sampled = incoming.len > 0 && strchr("13579bdf", incoming.ptr[FLAGS_AT + 1]) != NULL;
     memcpy(out_text + FLAGS_AT - 1, is_sampled ? "-01" : "-00", 4);

@@ -211,19 +211,12 @@ void exchange_let_go(struct exchange *exchange)
         finish(exchange);
 }
 
-static void write_hex(uint64_t value, char *out)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (int shift = 60; shift >= 0; shift -= 4)
-        *out++ = digits[value >> shift & 15];
-}
-
 static void identify(struct exchange *exchange)
 {
     struct rng *rng = &exchange->worker->rng;
     if (exchange->hop.request_id.len == 0) {
-        write_hex(rng_next(rng), exchange->fresh_id);
-        write_hex(rng_next(rng), exchange->fresh_id + 16);
+        str_put_hex(rng_next(rng), exchange->fresh_id);
+        str_put_hex(rng_next(rng), exchange->fresh_id + 16);
         exchange->hop.request_id = (struct str){ .ptr = exchange->fresh_id, .len = 32 };
     }
     hop_traceparent(exchange->hop.traceparent, rng_next(rng), rng_next(rng), rng_next(rng),

@@ -26,10 +26,29 @@ bool addr_parse(struct str text, struct addr *out_addr)
     return true;
 }
 
+/* inet_ntop goes through printf, and addresses are written all the time. */
+static const char *format_v4(const uint8_t bytes[4], char *out_text)
+{
+    char *at = out_text;
+    for (unsigned i = 0; i < 4; i++) {
+        uint8_t byte = bytes[i];
+        if (i > 0)
+            *at++ = '.';
+        if (byte >= 100)
+            *at++ = (char)('0' + byte / 100);
+        if (byte >= 10)
+            *at++ = (char)('0' + byte / 10 % 10);
+        *at++ = (char)('0' + byte % 10);
+    }
+    *at = '\0';
+    return out_text;
+}
+
 const char *addr_format(const struct addr *addr, char out_text[ADDR_TEXT_MAX])
 {
-    int family = addr->family == ADDR_V4 ? AF_INET : AF_INET6;
-    return inet_ntop(family, addr->bytes, out_text, ADDR_TEXT_MAX);
+    if (addr->family == ADDR_V4)
+        return format_v4(addr->bytes, out_text);
+    return inet_ntop(AF_INET6, addr->bytes, out_text, ADDR_TEXT_MAX);
 }
 
 struct addr addr_from_v4_u32(uint32_t host_order)

@@ -104,6 +104,24 @@ bool str_parse_u64(struct str s, uint64_t max, uint64_t *out_value)
     return true;
 }
 
+/* Eight digits at once, one in each byte of a word. */
+static void put_hex_half(uint64_t half, char *out)
+{
+    uint64_t word = (half & 0xffff0000u) << 16 | (half & 0xffff);
+    word = (word & 0x0000ff000000ff00u) << 8 | (word & 0x000000ff000000ffu);
+    word = (word & 0x00f000f000f000f0u) << 4 | (word & 0x000f000f000f000fu);
+    uint64_t is_letter = (word + 0x0606060606060606u) >> 4 & 0x0101010101010101u;
+    word += 0x3030303030303030u + is_letter * ('a' - '0' - 10);
+    for (unsigned i = 0; i < 8; i++)
+        out[i] = (char)(word >> (56 - 8 * i));
+}
+
+void str_put_hex(uint64_t value, char out[16])
+{
+    put_hex_half(value >> 32, out);
+    put_hex_half(value & UINT32_MAX, out + 8);
+}
+
 bool str_parse_double(struct str s, double *out_value)
 {
     char text[64];

@@ -40,6 +40,9 @@ bool str_parse_u64(struct str s, uint64_t max, uint64_t *out_value);
 /* A finite decimal number such as -77.45. */
 bool str_parse_double(struct str s, double *out_value);
 
+/* 16 lower-case hexadecimal digits, without NUL. */
+void str_put_hex(uint64_t value, char out[16]);
+
 /* Letters to add, remove, replace, or swap with their neighbour, ASCII case ignored; at most `cap`
  * (then `cap` is returned). */
 unsigned str_distance(struct str a, struct str b, unsigned cap);

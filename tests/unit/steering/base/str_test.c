@@ -219,6 +219,21 @@ static void test_str_distance_bounds(void **state)
     assert_int_equal(str_distance(beyond, beyond, 9), 9);
 }
 
+static void test_str_put_hex_like_printf(void **state)
+{
+    uint64_t seed = rng_seed();
+    struct rng rng = rng_init(seed);
+    (void)state;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    for (size_t i = 0; i < 10000; i++) {
+        uint64_t value = i == 0 ? 0 : rng_next(&rng) >> rng_next(&rng) % 64;
+        char expected[17], text[17] = "................";
+        snprintf(expected, sizeof(expected), "%016llx", (unsigned long long)value);
+        str_put_hex(value, text);
+        assert_string_equal(text, expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_str_parse_double),
         cmocka_unit_test(test_str_distance_like_its_definition),
         cmocka_unit_test(test_str_distance_bounds),
+        cmocka_unit_test(test_str_put_hex_like_printf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
