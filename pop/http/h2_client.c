@@ -13,10 +13,7 @@ struct client_stream {
     struct http_client_stream pub; /* first */
     struct h2_stream h2;
     struct client_stream *next; /* in client->pending */
-    struct h2_fields_copy {
-        nghttp2_nv *items;
-        size_t count;
-    } fields; /* until submitted */
+    struct h2_fields fields;    /* until submitted */
 };
 
 /* Requests wait here, not in nghttp2's queue, until the moment they are produced: one that the
@@ -56,7 +53,7 @@ static void destroy(struct h2_stream *h2)
     struct client_stream *stream = stream_of_h2(h2);
     pipe_fini(&stream->pub.body);
     arena_fini(&stream->pub.arena);
-    free(stream);
+    blocks_give(&stream->pub.body.pool->blocks, stream);
 }
 
 static void close_stream(struct h2_stream *h2, struct http_outcome outcome)
@@ -156,13 +153,14 @@ static struct http_client_stream *request(struct http_session *base, const struc
 {
     assert(room(base) > 0);
     struct client *client = client_of_base(base);
-    struct client_stream *stream = mem_calloc(1, sizeof(*stream));
+    struct arena arena;
+    struct client_stream *stream = h2_stream_new(base->pool, sizeof(*stream), &arena);
     struct http_client_stream *pub = &stream->pub;
     pub->ops = &client_ops;
     pub->session = base;
     pub->owner = stream_owner;
     pub->response.content_length = -1;
-    arena_init(&pub->arena, H2_ARENA_BYTES);
+    pub->arena = arena;
     pipe_init(&pub->body, base->pool);
     struct h2_stream *h2 = &stream->h2;
     h2->arena = &pub->arena;
@@ -173,12 +171,7 @@ static struct http_client_stream *request(struct http_session *base, const struc
     h2_listen(h2);
     if (body != NULL)
         h2_attach(h2, body);
-    struct h2_fields fields;
-    h2_fields_of_request(&fields, head, h2->arena);
-    stream->fields.count = fields.count;
-    stream->fields.items = arena_alloc(h2->arena, fields.count * sizeof(*fields.items));
-    for (size_t i = 0; i < fields.count; i++)
-        stream->fields.items[i] = fields.items[i];
+    h2_fields_of_request(&stream->fields, head, h2->arena);
     *client->pending_end = stream;
     client->pending_end = &stream->next;
     client->pending_count++;

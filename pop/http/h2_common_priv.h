@@ -92,6 +92,7 @@ struct h2_session {
     nghttp2_session *ng;
     const struct h2_role *role;
     struct h2_stream *streams;        /* not yet freed, newest first */
+    struct h2_stream *heading;        /* whose header block comes in now; NULL: nobody's */
     int32_t newest_id;                /* of the peer's streams... */
     int32_t skipped_from, skipped_to; /* ...and those that it left out last */
     struct score score;
@@ -178,6 +179,8 @@ void h2_stream_close(struct h2_stream *stream, enum http_error error);
 /* Frees it if it is closed and released. */
 void h2_stream_settle(struct h2_stream *stream);
 void h2_stream_unlink(struct h2_stream *stream);
+/* Memory for a stream of `size` bytes, zeroed, and for its arena: one block of the pool. */
+void *h2_stream_new(struct pipe_pool *pool, size_t size, struct arena *out_arena);
 struct h2_stream *h2_first_open(const struct h2_session *session); /* NULL: none */
 void h2_reset(struct h2_stream *stream, enum http_error error);
 /* The stream is to send what is in `pipe`; nghttp2_submit_* takes the provider. */
@@ -195,11 +198,11 @@ void h2_end(struct h2_stream *stream);
 /* ---- heads (h2_head.c) ----------------------------------------------------------------------- */
 
 struct h2_fields {
-    nghttp2_nv items[HEAD_FIELDS_MAX + 8];
-    size_t count;
+    nghttp2_nv *items;
+    size_t count, capacity;
 };
 
-/* nghttp2's view of a head. Texts are copied into `arena`, which must live until the frame is
+/* nghttp2's view of a head. All is in `arena`, texts are copied; it must live until the frame is
  * sent. */
 void h2_fields_of_request(struct h2_fields *fields, const struct http_head *head,
                           struct arena *arena);

@@ -29,7 +29,7 @@ static struct str copy(struct copier *copier, struct str text)
 /* Both texts live until the frame is sent. */
 static void add(struct h2_fields *fields, struct str name, struct str value)
 {
-    assert(fields->count < ARRAY_SIZE(fields->items));
+    assert(fields->count < fields->capacity);
     fields->items[fields->count++] = (nghttp2_nv){
         .name = (uint8_t *)(uintptr_t)name.ptr, /* nghttp2 only reads it */
         .namelen = name.len,
@@ -99,6 +99,15 @@ static struct copier copier_make(struct arena *arena, size_t bytes)
     return (struct copier){ .at = at, .end = at + bytes };
 }
 
+static void fields_init(struct h2_fields *fields, const struct http_head *head, struct arena *arena)
+{
+    enum { OTHERS_MAX = 8 }; /* pseudo fields, and content-length */
+    size_t count = head->field_count < HEAD_FIELDS_MAX ? head->field_count : HEAD_FIELDS_MAX;
+    fields->count = 0;
+    fields->capacity = count + OTHERS_MAX;
+    fields->items = arena_alloc(arena, fields->capacity * sizeof(*fields->items));
+}
+
 void h2_fields_of_request(struct h2_fields *fields, const struct http_head *head,
                           struct arena *arena)
 {
@@ -108,7 +117,7 @@ void h2_fields_of_request(struct h2_fields *fields, const struct http_head *head
     struct copier copier =
         copier_make(arena, method.len + scheme.len + head->authority.len + head->path.len +
                                head->protocol.len + field_bytes(head));
-    fields->count = 0;
+    fields_init(fields, head, arena);
     add_copied(fields, &copier, STR(":method"), method);
     add_copied(fields, &copier, STR(":scheme"), scheme);
     if (head->authority.len > 0)
@@ -127,7 +136,7 @@ void h2_fields_of_response(struct h2_fields *fields, const struct http_head *hea
     const char status[] = { (char)('0' + head->status / 100), (char)('0' + head->status / 10 % 10),
                             (char)('0' + head->status % 10) };
     struct copier copier = copier_make(arena, sizeof(status) + field_bytes(head));
-    fields->count = 0;
+    fields_init(fields, head, arena);
     add_copied(fields, &copier, STR(":status"),
                (struct str){ .ptr = status, .len = sizeof(status) });
     add_fields(fields, &copier, head);
@@ -176,7 +185,7 @@ void h2_fields_of_trailers(struct h2_fields *fields, const struct http_head *hea
                            struct arena *arena)
 {
     struct copier copier = copier_make(arena, field_bytes(head));
-    fields->count = 0;
+    fields_init(fields, head, arena);
     for (size_t i = 0; i < head->field_count && i < HEAD_FIELDS_MAX; i++)
         if (is_trailer(head->fields[i].name))
             add_field(fields, &copier, &head->fields[i]);

@@ -39,9 +39,11 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
         struct h2_stream *stream = session->role->on_begin(session, frame->hd.stream_id);
         nghttp2_session_set_stream_user_data(ng, frame->hd.stream_id, stream);
+        session->heading = stream;
         return 0;
     }
     struct h2_stream *stream = h2_stream_of(session, frame->hd.stream_id);
+    session->heading = stream;
     if (stream != NULL)
         stream->head_bytes = 0;
     return 0;
@@ -50,9 +52,9 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
                      nghttp2_rcbuf *value, uint8_t flags, void *user)
 {
-    (void)ng, (void)flags;
+    (void)ng, (void)frame, (void)flags;
     struct h2_session *session = user;
-    struct h2_stream *stream = h2_stream_of(session, frame->hd.stream_id);
+    struct h2_stream *stream = session->heading;
     if (stream == NULL || stream->is_closed || h2_head_take(stream, name, value))
         return 0;
     stream->error = HTTP_ERROR_TOO_LARGE;

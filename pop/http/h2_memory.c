@@ -6,7 +6,9 @@
  * all of its sessions get the same buffer, which stays warm in the cache besides.
  *
  * A table of streams, 4 KiB of zeros while there are none. It gets a page of its own, which h2_rest
- * gives to the kernel: zeros come back when it is touched again. */
+ * gives to the kernel: zeros come back when it is touched again.
+ *
+ * The handful of small pieces of each stream and frame are kept blocks. */
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -15,10 +17,25 @@
 
 enum { PAGE_BYTES = 4096 };
 
+static struct blocks *blocks_of(struct h2_session *session)
+{
+    return &session->base.pool->blocks;
+}
+
+static void *take_zeroed(struct blocks *blocks, size_t count, size_t size)
+{
+    size_t total = 0;
+    if (__builtin_mul_overflow(count, size, &total))
+        return NULL;
+    void *bytes = blocks_take(blocks, total);
+    if (bytes != NULL)
+        memset(bytes, 0, total);
+    return bytes;
+}
+
 static void *on_malloc(size_t size, void *user)
 {
-    (void)user;
-    return malloc(size);
+    return blocks_take(blocks_of(user), size);
 }
 
 static void *on_calloc(size_t count, size_t size, void *user)
@@ -26,11 +43,22 @@ static void *on_calloc(size_t count, size_t size, void *user)
     struct h2_session *session = user;
     if (!session->base.pool->is_frame_wanted || session->page != NULL || count == 1 ||
         count * size != PAGE_BYTES)
-        return calloc(count, size);
+        return take_zeroed(blocks_of(session), count, size);
     session->page = aligned_alloc(PAGE_BYTES, PAGE_BYTES);
     if (session->page != NULL)
         memset(session->page, 0, PAGE_BYTES);
     return session->page;
+}
+
+static void *leave_page(struct h2_session *session, size_t size)
+{
+    void *bytes = blocks_take(blocks_of(session), size);
+    if (bytes == NULL)
+        return NULL;
+    memcpy(bytes, session->page, size < PAGE_BYTES ? size : PAGE_BYTES);
+    free(session->page);
+    session->page = NULL;
+    return bytes;
 }
 
 /* A chain of buffers grows when a head does not fit into the first: only that one is shared. */
@@ -38,8 +66,8 @@ static void *on_realloc(void *ptr, size_t size, void *user)
 {
     struct h2_session *session = user;
     struct pipe_pool *pool = session->base.pool;
-    if (ptr == session->page)
-        session->page = NULL;
+    if (ptr != NULL && ptr == session->page)
+        return leave_page(session, size);
     if (ptr == NULL && pool->is_frame_wanted && size > H2_FRAME_BYTES) {
         pool->is_frame_wanted = false;
         if (pool->frame == NULL) {
@@ -50,8 +78,8 @@ static void *on_realloc(void *ptr, size_t size, void *user)
             return pool->frame;
     }
     if (ptr == NULL || ptr != pool->frame)
-        return realloc(ptr, size);
-    void *own = size <= pool->frame_bytes ? ptr : malloc(size);
+        return blocks_resize(&pool->blocks, ptr, size);
+    void *own = size <= pool->frame_bytes ? ptr : blocks_take(&pool->blocks, size);
     if (own != NULL && own != ptr)
         memcpy(own, ptr, pool->frame_bytes);
     return own;
@@ -60,10 +88,12 @@ static void *on_realloc(void *ptr, size_t size, void *user)
 static void on_free(void *ptr, void *user)
 {
     struct h2_session *session = user;
-    if (ptr == session->page)
+    if (ptr != NULL && ptr == session->page) {
+        free(session->page);
         session->page = NULL;
-    if (ptr != session->base.pool->frame)
-        free(ptr);
+    } else if (ptr != session->base.pool->frame) {
+        blocks_give(blocks_of(session), ptr);
+    }
 }
 
 nghttp2_mem h2_memory_begin(struct h2_session *session)

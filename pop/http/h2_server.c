@@ -40,20 +40,21 @@ static void destroy(struct h2_stream *h2)
     struct server_stream *stream = stream_of_h2(h2);
     pipe_fini(&stream->pub.body);
     arena_fini(&stream->pub.arena);
-    free(stream);
+    blocks_give(&stream->pub.body.pool->blocks, stream);
 }
 
 static const struct http_server_stream_ops stream_ops;
 
 static struct h2_stream *on_begin(struct h2_session *session, int32_t id)
 {
-    struct server_stream *stream = mem_calloc(1, sizeof(*stream));
+    struct arena arena;
+    struct server_stream *stream = h2_stream_new(session->base.pool, sizeof(*stream), &arena);
     struct http_server_stream *pub = &stream->pub;
     pub->ops = &stream_ops;
     pub->session = &session->base;
     pub->id = (uint64_t)id;
     pub->request.content_length = -1;
-    arena_init(&pub->arena, H2_ARENA_BYTES);
+    pub->arena = arena;
     pipe_init(&pub->body, session->base.pool);
     struct h2_stream *h2 = &stream->h2;
     h2->id = id;

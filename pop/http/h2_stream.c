@@ -2,6 +2,20 @@
 #include "pop/http/h2_common_priv.h"
 
 #include <assert.h>
+#include <stdlib.h>
+
+void *h2_stream_new(struct pipe_pool *pool, size_t size, struct arena *out_arena)
+{
+    enum { ALIGNMENT = 16 };
+    size_t start = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    uint8_t *bytes = blocks_take(&pool->blocks, start + H2_ARENA_BYTES);
+    if (bytes == NULL)
+        abort();
+    memset(bytes, 0, size);
+    arena_init(out_arena, H2_ARENA_BYTES);
+    arena_lend(out_arena, bytes + start, H2_ARENA_BYTES);
+    return bytes;
+}
 
 void h2_stream_open(struct h2_stream *stream, struct h2_session *session)
 {
@@ -22,6 +36,8 @@ void h2_stream_unlink(struct h2_stream *stream)
 {
     if (stream->session == NULL)
         return;
+    if (stream->session->heading == stream)
+        stream->session->heading = NULL;
     *stream->link = stream->next;
     if (stream->next != NULL)
         stream->next->link = stream->link;

@@ -29,6 +29,7 @@ const char *http_error_name(enum http_error error)
 void pipe_pool_init(struct pipe_pool *pool, size_t free_max, size_t retained_max)
 {
     *pool = (struct pipe_pool){ .free_max = free_max, .retained_max = retained_max };
+    blocks_init(&pool->blocks, free_max * PIPE_CHUNK_BYTES);
 }
 
 void pipe_pool_fini(struct pipe_pool *pool)
@@ -42,6 +43,7 @@ void pipe_pool_fini(struct pipe_pool *pool)
     pool->free_count = 0;
     free(pool->frame);
     pool->frame = NULL;
+    blocks_fini(&pool->blocks);
 }
 
 static struct pipe_chunk *take_chunk(struct pipe_pool *pool)

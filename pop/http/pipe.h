@@ -21,12 +21,13 @@
 #pragma once
 
 #include "pop/http/head.h"
+#include "steering/base/blocks.h"
 
 enum { PIPE_CHUNK_BYTES = LIMIT(16 * 1024, 64) };
 
 struct pipe_chunk;
 
-/* One per worker. */
+/* One per worker: what content is in, and the blocks of the messages themselves. */
 struct pipe_pool {
     struct pipe_chunk *free_chunks;
     size_t free_count, free_max; /* kept for later; beyond that they go back to the system */
@@ -36,6 +37,7 @@ struct pipe_pool {
     size_t frame_bytes;
     bool is_frame_wanted; /* by the session that is being made */
     bool is_frame_busy;   /* by the session that produces */
+    struct blocks blocks;
 };
 void pipe_pool_init(struct pipe_pool *pool, size_t free_max, size_t retained_max);
 void pipe_pool_fini(struct pipe_pool *pool); /* all pipes and sessions are gone */

@@ -18,6 +18,12 @@ void arena_init(struct arena *arena, size_t chunk_bytes)
     *arena = (struct arena){ .chunk_bytes = chunk_bytes };
 }
 
+void arena_lend(struct arena *arena, void *bytes, size_t size)
+{
+    arena->at = bytes;
+    arena->end = arena->at + size;
+}
+
 void arena_fini(struct arena *arena)
 {
     while (arena->chunks != NULL) {

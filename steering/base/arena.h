@@ -22,6 +22,8 @@ struct arena {
 
 /* Takes no memory yet. */
 void arena_init(struct arena *arena, size_t chunk_bytes);
+/* The first pieces come from there: `bytes` are aligned, and outlive the arena. */
+void arena_lend(struct arena *arena, void *bytes, size_t size);
 void arena_fini(struct arena *arena);
 /* Not zeroed; never NULL. Aligned for any type, except that arena_bytes is not aligned at all. */
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((returns_nonnull));

@@ -13,7 +13,7 @@
 enum {
     BLOCKS_FINE_BYTES = 64, /* steps of sizes up to... */
     BLOCKS_FINE_MAX = 1024,
-    BLOCKS_COARSE_BYTES = 1024, /* ...and above that */
+    BLOCKS_COARSE_BYTES = 256, /* ...and above that */
     BLOCKS_SIZE_MAX = 8192,
     BLOCKS_FINE = BLOCKS_FINE_MAX / BLOCKS_FINE_BYTES,
     BLOCKS_LISTS = BLOCKS_FINE + (BLOCKS_SIZE_MAX - BLOCKS_FINE_MAX) / BLOCKS_COARSE_BYTES,
