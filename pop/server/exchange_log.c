@@ -10,7 +10,6 @@
  *            (access_log_query, log_query.h).
  * Limits:    a line that would be longer than ACCESS_LOG_LINE_MAX has its path cut first. */
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "pop/server/exchange_priv.h"
@@ -19,6 +18,7 @@
 
 enum {
     NS_PER_US = 1000,
+    NS_PER_MS = 1000 * 1000,
     US_PER_MS = 1000,
     /* Of output. All texts but those of attempts fit into a line together. */
     TARGET_MAX = ACCESS_LOG_LINE_MAX / 4,
@@ -114,11 +114,31 @@ static void put_count(struct line *line, struct str key, uint64_t value)
 static void put_ms(struct line *line, struct str key, uint64_t ns)
 {
     uint64_t us = ns / NS_PER_US;
-    char text[NUMBER_MAX + 4];
-    int len = snprintf(text, sizeof(text), "%llu.%03llu", (unsigned long long)(us / US_PER_MS),
-                       (unsigned long long)(us % US_PER_MS));
-    put(line, key);
-    put(line, (struct str){ .ptr = text, .len = (size_t)len });
+    uint64_t rest = us % US_PER_MS;
+    const char fraction[] = { '.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10),
+                              (char)('0' + rest % 10) };
+    put_count(line, key, us / US_PER_MS);
+    put(line, (struct str){ .ptr = fraction, .len = sizeof(fraction) });
+}
+
+/* Most requests of one second have all but the milliseconds in common. */
+static void put_time(struct line *line, struct exchanges *exchanges, int64_t unix_ms)
+{
+    enum { FRACTION_BYTES = sizeof(".000Z") - 1 };
+    int64_t unix_s = unix_ms / 1000;
+    if (unix_s != exchanges->time_s || exchanges->time_text[0] == '\0') {
+        exchanges->time_s = unix_s;
+        clock_format_ms(unix_s * 1000, exchanges->time_text);
+    }
+    struct str text = str_from(exchanges->time_text);
+    uint64_t rest = (uint64_t)(unix_ms % 1000);
+    const char fraction[FRACTION_BYTES] = { '.', (char)('0' + rest / 100),
+                                            (char)('0' + rest / 10 % 10), (char)('0' + rest % 10),
+                                            'Z' };
+    put(line, STR("{\"time\":\""));
+    put(line, (struct str){ .ptr = text.ptr, .len = text.len - FRACTION_BYTES });
+    put(line, (struct str){ .ptr = fraction, .len = FRACTION_BYTES });
+    put(line, STR("\""));
 }
 
 /* ---- what happened --------------------------------------------------------------------------- */
@@ -196,8 +216,7 @@ static struct str path_of(const struct exchange *exchange)
 static void put_request(struct line *line, const struct exchange *exchange, int64_t unix_ms)
 {
     const struct http_head *request = &exchange->client->request;
-    char time[CLOCK_TEXT_MAX];
-    put_field(line, STR("{\"time\":"), str_from(clock_format_ms(unix_ms, time)));
+    put_time(line, exchange->exchanges, unix_ms);
     put_field(line, STR(",\"id\":"), exchange->hop.request_id);
     put_field(line, STR(",\"client\":"), str_from(exchange->client_text));
     put_field(line, STR(",\"method\":"), request->method);
@@ -210,12 +229,12 @@ static void put_request(struct line *line, const struct exchange *exchange, int6
         put_field(line, STR(",\"tls\":"), str_from(exchange->origin.tls_version));
 }
 
-static void put_result(struct line *line, const struct exchange *exchange)
+static void put_result(struct line *line, const struct exchange *exchange, uint64_t took_ns)
 {
     put_count(line, STR(",\"status\":"), status_of(exchange));
     put_count(line, STR(",\"bytes_in\":"), exchange->client->body.written_bytes);
     put_count(line, STR(",\"bytes_out\":"), exchange->client->response_bytes);
-    put_ms(line, STR(",\"duration_ms\":"), minus(clock_monotonic_ns(), exchange->begun_ns));
+    put_ms(line, STR(",\"duration_ms\":"), took_ns);
     if (exchange->status != 0) {
         put_ms(line, STR(",\"ttfb_ms\":"), ttfb_ns(exchange));
         put_count(line, STR(",\"added_us\":"), added_ns(exchange) / NS_PER_US);
@@ -252,13 +271,15 @@ static void put_place(struct line *line, const struct exchange *exchange)
         put(line, STR(",\"tunnel\":true"));
 }
 
-struct str exchange_log_line(struct exchange *exchange, int64_t unix_ms)
+/* Without the final newline, in exchanges->line. */
+static struct str make_line(struct exchange *exchange, uint64_t took_ns)
 {
+    int64_t begun_ms = clock_unix_ms() - (int64_t)(took_ns / NS_PER_MS);
     char *text = exchange->exchanges->line;
     enum { CLOSING = 2 };
     struct line line = { .at = text, .end = text + ACCESS_LOG_LINE_MAX - CLOSING };
-    put_request(&line, exchange, unix_ms);
-    put_result(&line, exchange);
+    put_request(&line, exchange, begun_ms);
+    put_result(&line, exchange, took_ns);
     put_place(&line, exchange);
     put(&line, STR(",\"attempts\":["));
     for (size_t i = 0; i < exchange->attempts.count; i++) {
@@ -274,11 +295,10 @@ struct str exchange_log_line(struct exchange *exchange, int64_t unix_ms)
     return (struct str){ .ptr = text, .len = (size_t)(line.at - text) };
 }
 
-static void count_times(const struct exchange *exchange)
+static void count_times(const struct exchange *exchange, uint64_t took_ns)
 {
     struct histogram *histograms = exchange->worker->tally->histograms;
-    histogram_record(&histograms[TALLY_REQUEST_NS], minus(clock_monotonic_ns(), exchange->begun_ns),
-                     1);
+    histogram_record(&histograms[TALLY_REQUEST_NS], took_ns, 1);
     if (exchange->status == 0)
         return;
     histogram_record(&histograms[TALLY_TTFB_NS], ttfb_ns(exchange), 1);
@@ -307,13 +327,12 @@ void exchange_account(struct exchange *exchange)
     tally_sub(worker->tally, TALLY_STREAMS);
     if (exchange->is_tunnel)
         tally_sub(worker->tally, TALLY_TUNNELS);
-    count_times(exchange);
+    uint64_t took_ns = minus(clock_monotonic_ns(), exchange->begun_ns);
+    count_times(exchange, took_ns);
     count_traffic(exchange);
     if (worker->log == NULL)
         return;
-    int64_t took_ms = (int64_t)(minus(clock_monotonic_ns(), exchange->begun_ns) / 1000000);
-    bool is_written =
-        access_log_line(worker->log, exchange_log_line(exchange, clock_unix_ms() - took_ms));
+    bool is_written = access_log_line(worker->log, make_line(exchange, took_ns));
     tally_add(worker->tally, is_written ? TALLY_LOG_LINES : TALLY_LOG_DROPPED);
 }
 
@@ -321,11 +340,11 @@ void exchanges_rejected(struct exchanges *exchanges, const struct exchange_origi
                         enum http_version version, uint16_t status, const char *reason)
 {
     struct worker *worker = exchanges->worker;
-    char time[CLOCK_TEXT_MAX], client[ADDR_TEXT_MAX];
+    char client[ADDR_TEXT_MAX];
     struct line line = { .at = exchanges->line, .end = exchanges->line + ACCESS_LOG_LINE_MAX };
     if (worker->log == NULL)
         return;
-    put_field(&line, STR("{\"time\":"), str_from(clock_format_ms(clock_unix_ms(), time)));
+    put_time(&line, exchanges, clock_unix_ms());
     put_field(&line, STR(",\"client\":"), str_from(addr_format(&origin->peer, client)));
     put_proto(&line, version);
     if (origin->tls_version != NULL)

@@ -17,6 +17,7 @@
 #include "pop/route/hop.h"
 #include "pop/server/exchange.h"
 #include "pop/server/upstream.h"
+#include "steering/base/clock.h"
 
 enum {
     EXCHANGE_POOL_MAX = LIMIT(1024, 1), /* kept for later, of exchanges and of tries */
@@ -106,6 +107,8 @@ struct exchanges {
     long *maps;
     uint64_t capacity; /* requests at once that our origins may be given; 0: unknown */
     struct site_id site;
+    int64_t time_s; /* that time_text is for */
+    char time_text[CLOCK_TEXT_MAX];
     char line[ACCESS_LOG_LINE_MAX];
 };
 
@@ -148,5 +151,3 @@ void exchange_watch_length(struct exchange *exchange);
 
 /* ---- exchange_log.c ---- */
 void exchange_account(struct exchange *exchange);
-/* The line, without the final newline, in exchanges->line. */
-struct str exchange_log_line(struct exchange *exchange, int64_t unix_ms);
