@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -58,8 +59,13 @@ names:
 """
 
 
-def free_ports(count, address="127.0.0.1"):
-    """So many different free ports; held open until all are known."""
+# Test processes side by side take addresses of their own, so that none can take another one's port between
+# its choice and its use.
+NET = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0) * 4
+
+
+def free_ports(count, address="0.0.0.0"):
+    """So many different ports, free on every address; held open until all are known."""
     sockets = []
     for _ in range(count):
         sock = socket.socket()
@@ -252,8 +258,8 @@ class PopFleet:
         count = len(self.region_names) * (self.gateway_count * 2 + self.origin_count)
         # Free on every address: what shares a port by SO_REUSEPORT with another fleet would not even be told.
         ports = iter(free_ports(count + 4, "0.0.0.0"))
-        self.addresses = {name: f"127.0.1.{i + 1}" for i, name in enumerate(self.region_names)}
-        self.addresses.update({name: f"127.0.2.{i + 1}" for i, name in enumerate(self.pop_names)})
+        self.addresses = {name: f"127.0.{NET + 1}.{i + 1}" for i, name in enumerate(self.region_names)}
+        self.addresses.update({name: f"127.0.{NET + 2}.{i + 1}" for i, name in enumerate(self.pop_names)})
         self.front_port, self.proxy_port, self.plain_port, self.redirect_port = (next(ports) for _ in range(4))
         self.backbone_ports = {r: [next(ports) for _ in range(self.gateway_count)] for r in self.region_names}
         self.gateway_front_ports = {r: [next(ports) for _ in range(self.gateway_count)] for r in self.region_names}

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from fleet import BUILD, ROOT
-from http_clients import H1, H2, connect
+from http_clients import H2, connect
 from loopback import REGIONS, wait_for
 
 POP = "gru1"

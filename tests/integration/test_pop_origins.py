@@ -6,7 +6,6 @@ import shutil
 import socket
 import ssl
 import struct
-import subprocess
 
 import pytest
 
