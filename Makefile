@@ -205,7 +205,7 @@ TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c 
 	tally_test.c tcp_clients_test.c)
 TESTS_tls := $(addprefix tests/unit/pop/tls/,context_test.c handshake_test.c ticket_keys_test.c tickets_test.c)
 TESTS_http := $(addprefix tests/unit/pop/http/,h1_client_test.c h1_server_test.c \
-	h2_session_test.c h2_violations_test.c head_test.c pipe_test.c proxy_protocol_test.c \
+	h2_load_test.c h2_session_test.c h2_violations_test.c head_test.c pipe_test.c proxy_protocol_test.c \
 	score_test.c window_test.c)
 TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts_test.c \
 	budgets_test.c choice_test.c ejection_test.c floor_plan_test.c \
