@@ -96,7 +96,11 @@ static void check_refusal(const struct hop_out *out, struct arena *arena, struct
 {
     char text[64] = { 0 };
     memcpy(text, details.ptr, details.len < sizeof(text) ? details.len : sizeof(text) - 1);
-    struct hop_refusal refusal = { 503, "destination_unavailable", text, true, 1 };
+    struct hop_refusal refusal = { .status = 503,
+                                   .error = "destination_unavailable",
+                                   .details = text,
+                                   .is_unprocessed = true,
+                                   .retry_after_s = 1 };
     struct http_head made;
     struct str body;
     hop_make_refusal(&refusal, out, arena, &made, &body);

@@ -545,18 +545,18 @@ static inline struct transport *transport_of(const struct asker *asker)
 enum { US, EU, ASIA, GRU, SITES };
 
 static struct {
-    struct worker worker;
     struct tally tally;
-    struct settings settings;
-    struct pop_node node;
+    struct upstream *upstream;
     struct world world;
     struct topology topology;
-    struct site sites[SITES];
-    struct site_gateway gateways[3][3];
     struct pop_origin origins[2];
-    struct pop_origin_server servers[2][3];
-    struct upstream *upstream;
+    struct settings settings;
+    struct site sites[SITES];
+    struct pop_node node;
+    struct worker worker;
     unsigned warm_calls, closed_calls;
+    struct pop_origin_server servers[2][3];
+    struct site_gateway gateways[3][3];
 } all;
 
 static uint64_t tallied(enum tally_id id)
