@@ -249,6 +249,10 @@ static void take_message(struct client *client, const struct h1_message *message
     struct stream *stream = client->current;
     bool is_interim = message->head.status < 200;
     enum h1_fault fault = is_interim ? judge_interim(client, message) : H1_FAULT_NONE;
+    /* Ignoring Upgrade is a server's right, but over HTTP/2 any 2xx would be taken for the tunnel.
+     */
+    if (stream->is_websocket && message->head.status >= 200 && message->head.status < 300)
+        fault = H1_FAULT_UPGRADE;
     if (fault != H1_FAULT_NONE)
         give_up(client, fault);
     else if (!is_interim || message->is_websocket)

@@ -78,6 +78,12 @@ def test_an_origin_that_refuses(pop_fleet):
     assert answer.status == 404
 
 
+def test_an_origin_that_does_not_upgrade(pop_fleet):
+    """Over HTTP/2 any 2xx would open a tunnel: a page must not be taken for one."""
+    _, _, answer = upgrade(pop_fleet, path="/status/200")
+    assert answer.status == 502 and answer.get("proxy-status"), answer
+
+
 def test_a_route_without_websocket_refuses(pop_fleet_of):
     fleet = pop_fleet_of(regions=("us-east",), gateways=1,
                          routes='  - { host: "*", path: /, map: api, origin: web }\n')

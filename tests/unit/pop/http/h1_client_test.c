@@ -539,6 +539,9 @@ static void test_websocket_wants_the_right_answer(void **state)
         { "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
           GONE },
         { "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n", GONE },
+        { "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno", GONE },
+        { "HTTP/1.1 204 No Content\r\n\r\n", GONE },
+        { "HTTP/1.1 301 Moved\r\nContent-Length: 2\r\n\r\nno", " 301 length=2: no end" DONE },
         { "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno", " 403 length=2: no end" DONE },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
