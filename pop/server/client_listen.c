@@ -73,9 +73,7 @@ static void take(struct client_listener *listener, int fd, const struct sockaddr
         refuse(clients, fd);
         return;
     }
-    struct addr folded;
-    if (addr_fold(&peer, &folded) == 96 && peer.bytes[10] == 0xff)
-        peer = folded; /* an IPv4 client of a socket for both families */
+    peer = addr_unmap(&peer);
     const struct pop_listen *listen_on = &settings->node->listens[listener->index];
     bool is_counted = listen_on->kind != POP_LISTEN_BACKBONE;
     bool is_crowded = is_counted && clients->count >= clients_max(clients);

@@ -52,16 +52,17 @@ static void done(struct client_proxy *proxy, const struct proxy_header *header, 
 {
     struct client_conn *conn = proxy->conn;
     struct clients *clients = conn->clients;
+    const struct addr source = addr_unmap(&header->source);
     if (header->has_addrs) {
-        conn->origin.peer = header->source;
+        conn->origin.peer = source;
         conn->origin.peer_port = header->source_port;
     }
-    if (header->has_addrs && !clients_admits(clients, &header->source)) {
+    if (header->has_addrs && !clients_admits(clients, &source)) {
         reject(proxy, "per_client");
         return;
     }
     if (header->has_addrs)
-        client_addrs_add(&clients->addrs, &conn->member, &header->source);
+        client_addrs_add(&clients->addrs, &conn->member, &source);
     int fd = proxy->fd;
     leave(proxy); /* its bytes stay until the loop comes round */
     client_conn_start(conn, fd, proxy->bytes + header_len, proxy->len - header_len);

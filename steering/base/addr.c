@@ -131,3 +131,12 @@ unsigned addr_fold(const struct addr *addr, struct addr *out_v4)
     *out_v4 = v4;
     return lead;
 }
+
+struct addr addr_unmap(const struct addr *addr)
+{
+    if (addr->family != ADDR_V6 || memcmp(addr->bytes, mapped_prefix, sizeof(mapped_prefix)) != 0)
+        return *addr;
+    struct addr v4 = { .family = ADDR_V4 };
+    memcpy(v4.bytes, addr->bytes + sizeof(mapped_prefix), 4);
+    return v4;
+}

@@ -53,3 +53,7 @@ socklen_t addr_to_sockaddr(const struct addr *addr, uint16_t port,
  * `*out_v4` is set and the number of IPv6 bits in front of the embedded address (96, 96, 16, 96)
  * returned; 0 when `addr` is none of these. */
 unsigned addr_fold(const struct addr *addr, struct addr *out_v4);
+
+/* An IPv4-mapped address as the IPv4 address that it is, any other one as it came: who speaks IPv4
+ * to a socket for both families is still an IPv4 client. */
+struct addr addr_unmap(const struct addr *addr);

@@ -135,6 +135,12 @@ def test_proxy_protocol_v2(pop_fleet):
         assert seen_client(H1(tls).request("GET", "/")) == expected
 
 
+def test_proxy_protocol_with_an_ipv4_client_in_ipv6(pop_fleet):
+    """What a load balancer with one socket for both families says of an IPv4 client."""
+    client = H1(connect(pop_fleet.nodes[POP], pop_fleet.client_context(("http/1.1",)), client="::ffff:198.51.100.7"))
+    assert seen_client(client.request("GET", "/")) == "198.51.100.7"
+
+
 @pytest.mark.parametrize("header", [
     b"PROXY TCP4 1.2.3.4 5.6.7.8 1 99999\r\n", b"PROXY TCP4 1.2.3.4\r\n", b"PROXY TCP9 1.2.3.4 5.6.7.8 1 2\r\n",
     b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\n", b"PROXY " + b"x" * 200, b"GET / HTTP/1.1\r\n\r\n",

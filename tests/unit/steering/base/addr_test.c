@@ -180,6 +180,26 @@ static void test_addr_fold_each_form(void **state)
     assert_int_equal(addr_fold(&plain, &v4), 0);
 }
 
+static void test_addr_unmap_only_mapped(void **state)
+{
+    static const struct {
+        const char *from, *to;
+    } rows[] = {
+        { "::ffff:192.0.2.1", "192.0.2.1" },
+        { "192.0.2.1", "192.0.2.1" },
+        { "2001:db8::1", "2001:db8::1" },
+        { "64:ff9b::192.0.2.1", "64:ff9b::192.0.2.1" },
+        { "2001:0:4136:e378:8000:ffbf:3fff:fdfe", "2001:0:4136:e378:8000:ffbf:3fff:fdfe" },
+        { "::fffe:192.0.2.1", "::fffe:192.0.2.1" },
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct addr from = parsed(rows[i].from), to = parsed(rows[i].to);
+        struct addr got = addr_unmap(&from);
+        assert_true(addr_eq(&got, &to));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_addr_eq_tells_families_apart),
         cmocka_unit_test(test_addr_sockaddr_round_trip),
         cmocka_unit_test(test_addr_fold_each_form),
+        cmocka_unit_test(test_addr_unmap_only_mapped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
