@@ -114,6 +114,9 @@ WAN_SRC := $(addprefix tools/wan/,change.c control.c departures.c fd_pass.c forw
 	isolation.c link.c link_settings.c matrix.c measure.c network.c options.c remote.c \
 	run_folder.c session.c spread.c status.c)
 
+LATENCY_SRC := $(addprefix tests/bench/latency/,client.c client_options.c codec_h1.c codec_h2.c \
+	connection.c pool.c request.c samples.c stream.c)
+
 # ---- archives: one per folder, so that an upward call fails to link --------------------------
 objs = $(patsubst %.c,$(B)/%.o,$(patsubst %.S,$(B)/%.o,$(1)))
 $(B)/base.a: $(call objs,$(BASE_SRC))
@@ -177,6 +180,10 @@ $(B)/steer-pop: $(B)/pop/main.o $(STACK_pop)
 # The emulated wide-area network of tests and benches; not installed.
 $(B)/wan: $(B)/tools/wan/main.o $(STACK_wan)
 	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_wan)
+
+# The client of the latency bench.
+$(B)/tests/bench/latency_client: $(call objs,$(LATENCY_SRC)) $(STACK_base)
+	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LIBS_http) $(LIBS_tls) $(LIBS_base)
 
 # ---- unit tests: tests/unit mirrors the tree; each links its layer and those below ------------
 TESTS_base := $(addprefix tests/unit/steering/base/,addr_test.c base64_test.c blocks_test.c buf_test.c cidr_test.c clock_test.c \
@@ -335,7 +342,7 @@ INTEGRATION_LEAVES_tiny := test_demo.py test_pop_drain.py test_pop_steering.py t
 	test_pop_journal.py test_evacuate_load.py
 INTEGRATION_LEAVES_asan := test_demo.py test_pop_journal.py
 integration: ## pytest against the programs of one flavour; PYTEST_ARGS='-k ecs'
-	$(Q)$(SUBMAKE) $(PARALLEL) all $(B)/wan
+	$(Q)$(SUBMAKE) $(PARALLEL) all $(B)/wan $(B)/tests/bench/latency_client
 	$(Q)$(foreach file,$(INTEGRATION_LEAVES_$(BUILD)),echo 'left out in $(BUILD): $(file)';) \
 		PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -rs -p no:cacheprovider -n $(JOBS) --dist loadfile \
 			--timeout=$(TEST_SECONDS_EACH) $(INTEGRATION_LEAVES_$(BUILD):%=--ignore=tests/integration/%) \
@@ -355,7 +362,7 @@ demo: ## a whole fleet on loopback: resolve, request, evacuate, kill, restore
 # ---- lint ------------------------------------------------------------------------------------
 # One stamp for each file that passed, so that a second run looks at what changed only.
 SOURCES := $(filter %.c,$(foreach layer,BASE MODEL LOAD STORE RUNTIME CTL WIRE ZONE ANSWER SERVER TLS \
-	HTTP ROUTE POP WAN, \
+	HTTP ROUTE POP WAN LATENCY, \
 	$($(layer)_SRC))) steering/ctl/main.c dns/main.c pop/main.c tools/wan/main.c tests/fuzz/corpus_main.c \
 	$(foreach layer,$(TEST_LAYERS),$(TESTS_$(layer))) $(foreach layer,$(FUZZ_LAYERS),$(FUZZ_$(layer))) \
 	$(foreach layer,$(BENCH_LAYERS),$(BENCH_$(layer)))
