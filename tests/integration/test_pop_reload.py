@@ -48,11 +48,12 @@ def serial_of(fleet, node):
 
 def test_certificates_change_without_restart(own_pop_fleet):
     fleet, node = own_pop_fleet, own_pop_fleet.nodes[POP]
-    old = H2(connect(node, fleet.client_context(("h2",))))
-    before = serial_of(fleet, node)
-    other = fleet.folder / "other"
+    other = fleet.folder / "other"  # made first: keys take seconds, for which nobody need stay connected
     subprocess.run([str(ROOT / "tools/make-certs"), str(other), "--backbone", "x.pop.steer", "--front",
                     "www.example.com"], check=True, capture_output=True)
+    before = serial_of(fleet, node)
+    old = H2(connect(node, fleet.client_context(("h2",))))
+    assert old.request("GET", "/").status == 200
     for name in ("front.pem", "front.key", "front-rsa.pem", "front-rsa.key"):
         (fleet.certs / name).write_bytes((other / name).read_bytes())
     assert node.admin("/reload", "POST")[0] == 200
