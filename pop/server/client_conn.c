@@ -90,10 +90,47 @@ void client_conn_done(struct client_conn *conn)
     }
 }
 
+/* ---- whom a backbone connection comes from --------------------------------------------------- */
+
+static struct site_id find_source(const struct client_conn *conn, const struct topology *topology)
+{
+    const struct tls_engine *engine = transport_tls(conn->transport);
+    for (size_t at = 0; engine != NULL; at++) {
+        struct str name = tls_peer_name(engine, at);
+        if (name.len == 0)
+            break;
+        for (size_t i = 0; i < topology->site_count; i++)
+            if (str_eq_nocase(name, str_from(topology->sites[i].identity)))
+                return (struct site_id){ (uint16_t)i };
+    }
+    return SITE_NONE;
+}
+
+/* In the numbers of the present settings, which requests begin with. */
+static void name_source(struct client_conn *conn)
+{
+    const struct settings *settings = conn->clients->worker->settings;
+    conn->origin.source = find_source(conn, settings->world->topology);
+    conn->source_version = settings->version;
+}
+
+/* Sites are numbered anew by each topology. Who is in none of them any more shall go. */
+static void rename_source(struct client_conn *conn)
+{
+    name_source(conn);
+    if (!site_is_none(conn->origin.source))
+        return;
+    conn->retire_ms = conn->clients->worker->io.now_ms;
+    client_conn_arm(conn);
+}
+
 static void on_request(void *owner, struct http_server_stream *stream)
 {
     struct client_conn *conn = owner;
     client_conn_busy(conn);
+    if (conn->origin.is_backbone &&
+        conn->source_version != conn->clients->worker->settings->version)
+        rename_source(conn);
     exchange_begin(conn->clients->worker->exchanges, stream, &conn->origin);
 }
 
@@ -208,8 +245,10 @@ static void look_at_clocks(struct client_conn *conn, uint64_t now_ms)
     bool is_retired = now_ms >= conn->retire_ms;
     if (now_ms < idle_due_ms(conn) && !is_retired)
         return;
-    /* A head that does not end, or silence after the drain: nothing is in flight. */
-    if (conn->head_since_ms != 0 || conn->is_draining)
+    /* A head that does not end, or silence after the drain: nothing is in flight. A head that only
+     * happens to be on its way when the connection is old may still end. */
+    bool is_late = conn->head_since_ms != 0 && now_ms >= idle_due_ms(conn);
+    if (is_late || conn->is_draining)
         client_conn_close(conn);
     else
         client_conn_drain(conn);
@@ -348,26 +387,11 @@ void client_conn_drain(struct client_conn *conn)
 
 /* ---- what the transport says ----------------------------------------------------------------- */
 
-static struct site_id find_source(const struct client_conn *conn)
-{
-    const struct topology *topology = conn->settings->world->topology;
-    const struct tls_engine *engine = transport_tls(conn->transport);
-    for (size_t at = 0; engine != NULL; at++) {
-        struct str name = tls_peer_name(engine, at);
-        if (name.len == 0)
-            break;
-        for (size_t i = 0; i < topology->site_count; i++)
-            if (str_eq_nocase(name, str_from(topology->sites[i].identity)))
-                return (struct site_id){ (uint16_t)i };
-    }
-    return SITE_NONE;
-}
-
 static bool accept_backbone(struct client_conn *conn)
 {
     char text[ADDR_TEXT_MAX];
     conn->origin.is_backbone = true;
-    conn->origin.source = find_source(conn);
+    name_source(conn);
     const char *problem = NULL;
     if (!conn->is_h2)
         problem = "alpn";

@@ -40,6 +40,7 @@ struct client_conn {
     bool is_rested;   /* idle for so long that its session has given memory back */
     bool is_h2, has_settings_ack;
     bool is_draining, is_drain_final;
+    uint64_t source_version; /* of the settings whose number of a site origin.source is */
     uint64_t opened_ms, idle_since_ms;
     uint64_t head_since_ms; /* a head is arriving; 0: none */
     uint64_t head_stream;   /* HTTP/2: of which of its streams */

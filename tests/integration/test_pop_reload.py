@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reloads: routes, certificates, limits change without dropping a connection; errors change nothing."""
 
+import json
 import signal
 import ssl
 import subprocess
@@ -109,3 +110,36 @@ def test_the_metrics_are_well_formed(own_pop_fleet):
         samples = [line for line in text.splitlines() if line and not line.startswith("#")]
         assert len({line.rsplit(" ", 1)[0] for line in samples}) == len(samples)
         assert "steer_pop_requests_waited_for_connect_total" in text
+
+
+def sources(fleet, region, since):
+    """From which sites the region's gateways were asked for paths that begin so."""
+    found = set()
+    for gateway in fleet.gateways(region):
+        log = fleet.folder / f"{gateway.name}.access"
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        found |= {line.get("source") for line in lines if line.get("path", "").startswith(since)}
+    return found
+
+
+def test_a_backbone_connection_outlives_the_numbers_of_sites(pop_fleet_of):
+    """Sites are numbered anew by each topology, and connections from the time before go on."""
+    fleet = pop_fleet_of(pops=("gru1", "fra1", "sin1"), regions=("us-east",), gateways=1, origins=1)
+    gateway, path = fleet.gateways("us-east")[0], fleet.folder / "topology.yaml"
+    client = H2(connect(fleet.nodes["sin1"], fleet.client_context(("h2",))))
+    assert client.request("GET", "/0/").status == 200
+    text = path.read_text()
+    pops = {name: next(line for line in text.splitlines() if line.startswith(f"  {name}:")) for name in fleet.pop_names}
+    worlds = [text.replace(pops["gru1"], "\0").replace(pops["sin1"], pops["gru1"]).replace("\0", pops["sin1"]),
+              text.replace(pops["gru1"] + "\n", "").replace(pops["fra1"] + "\n", "")]
+    for number, world in enumerate(worlds, 1):
+        path.write_text(world)
+        code, answer = gateway.admin("/reload", "POST")
+        assert code == 200, answer
+        assert client.request("GET", f"/{number}/").status == 200
+        wait_for("the log's line", lambda number=number: sources(fleet, "us-east", f"/{number}/"))
+        assert sources(fleet, "us-east", f"/{number}/") == {"sin1"}
+    path.write_text(text.replace(pops["sin1"] + "\n", ""))
+    assert gateway.admin("/reload", "POST")[0] == 200
+    assert client.request("GET", "/last/").status == 200  # it was let in, and ends what it has begun
+    wait_for("its connection is told to go, and no other is let in", lambda: "unknown_identity" in gateway.log())
