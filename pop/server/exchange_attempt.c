@@ -198,6 +198,7 @@ static void acquire(struct exchange *exchange, struct attempt_target target)
         .target = { .is_origin = target.is_origin,
                     .region = target.region,
                     .origin = target.is_origin ? (size_t)exchange->route->origin : 0 },
+        .settings = exchange->settings,
         .host = exchange->client->request.authority,
         .needs_websocket = exchange->client->is_upgrade,
     };

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "pop/server/upstream_priv.h"
 #include "steering/base/mem.h"
@@ -80,6 +81,26 @@ static struct upstream_pool *pool_of(const struct upstream *upstream,
     return target->region.n < upstream->region_count ? upstream->regions[target->region.n] : NULL;
 }
 
+/* A reload may have numbered regions and origins anew: then only names mean the same. */
+static struct upstream_pool *pool_wished(const struct upstream *upstream,
+                                         const struct upstream_wish *wish)
+{
+    const struct settings *now = upstream->settings, *then = wish->settings;
+    struct upstream_target target = wish->target;
+    if (then == NULL || then == now)
+        return pool_of(upstream, &target);
+    if (!target.is_origin) {
+        const struct site *site = &then->world->topology->sites[target.region.n];
+        target.region = topology_find_site(now->world->topology, str_from(site->name));
+        return pool_of(upstream, &target);
+    }
+    const char *name = then->node->origins[target.origin].name;
+    for (size_t i = 0; i < upstream->origin_count; i++)
+        if (strcmp(now->node->origins[i].name, name) == 0)
+            return upstream->origins[i];
+    return NULL;
+}
+
 /* Nothing has room. Waits if that may help. */
 static void wait_or_fail(struct upstream_pool *pool, struct upstream_waiter *waiter,
                          enum upstream_lack lack)
@@ -98,7 +119,7 @@ static void wait_or_fail(struct upstream_pool *pool, struct upstream_waiter *wai
 
 void upstream_acquire(struct upstream *upstream, struct upstream_waiter *waiter)
 {
-    struct upstream_pool *pool = pool_of(upstream, &waiter->wish.target);
+    struct upstream_pool *pool = pool_wished(upstream, &waiter->wish);
     waiter->upstream = upstream;
     waiter->since_ns = upstream->worker->io.now_ns;
     waiter->link = NULL;

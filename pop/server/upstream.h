@@ -49,6 +49,9 @@ enum { UPSTREAM_TRIED_MAX = 16 };
 
 struct upstream_wish {
     struct upstream_target target;
+    /* Whose numbers `target` holds: a request keeps the settings that it began with. NULL: the
+     * present ones. */
+    const struct settings *settings;
     struct str host; /* of the request: SNI of TLS origins without a name */
     bool needs_websocket;
     uint32_t tried[UPSTREAM_TRIED_MAX]; /* peer numbers that failed for this request already */

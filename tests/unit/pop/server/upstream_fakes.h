@@ -515,15 +515,23 @@ void exchange_on_closed(void *stream_owner, struct http_client_stream *stream,
     upstream_done(asker->waiter.upstream, &asker->lease, &result);
 }
 
-static inline void ask(struct upstream *upstream, struct asker *asker,
-                       const struct upstream_target *target)
+/* `target` in the numbers of `settings`; NULL: the present ones. */
+static inline void ask_by(struct upstream *upstream, struct asker *asker,
+                          const struct upstream_target *target, const struct settings *settings)
 {
     memset(asker, 0, sizeof(*asker));
     asker->waiter.wish.target = *target;
+    asker->waiter.wish.settings = settings;
     asker->waiter.wish.host = STR("www.example.com:443");
     asker->waiter.on_lease = on_lease;
     asker->waiter.on_lack = on_lack;
     upstream_acquire(upstream, &asker->waiter);
+}
+
+static inline void ask(struct upstream *upstream, struct asker *asker,
+                       const struct upstream_target *target)
+{
+    ask_by(upstream, asker, target, NULL);
 }
 
 /* The response is complete; the transport delivers it. */

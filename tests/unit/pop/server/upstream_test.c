@@ -401,6 +401,59 @@ static void test_reload_keeps_what_stays(void **state)
     stop();
 }
 
+/* A request that began before a reload is tried again after it. */
+static void test_reload_renumbers_what_old_requests_wish(void **state)
+{
+    (void)state;
+    struct topology topology;
+    struct world world = { .topology = &topology };
+    struct pop_origin origins[2];
+    struct pop_node node;
+    struct settings settings;
+    struct asker asker;
+    start_warm();
+    struct site *sites = mem_dup(all.sites, sizeof(all.sites));
+    sites[US] = all.sites[EU];
+    sites[EU] = all.sites[US];
+    origins[0] = all.origins[1]; /* "h2"; and "h1" is no more */
+    topology = all.topology;
+    topology.sites = sites;
+    node = all.node;
+    node.origins = origins;
+    node.origin_count = 1;
+    settings = all.settings;
+    settings.world = &world;
+    settings.node = &node;
+    settings.refs = 1;
+    all.worker.settings = &settings;
+    upstream_configure(all.upstream);
+    static const struct {
+        struct upstream_target target;
+        const char *peer; /* NULL: none */
+    } rows[] = {
+        { { .region = { US } }, "us/" },
+        { { .region = { EU } }, "eu/" },
+        { { .is_origin = true, .origin = 1 }, "h2/" },
+        { { .is_origin = true, .origin = 0 }, NULL },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        ask_by(all.upstream, &asker, &rows[i].target, &all.settings);
+        far_accepts_all(true);
+        pass(0);
+        assert_int_equal(asker.leases, rows[i].peer != NULL);
+        if (rows[i].peer == NULL) {
+            assert_int_equal(asker.lack, UPSTREAM_NO_PEER);
+            continue;
+        }
+        assert_true(str_starts_with(str_from(asker.lease.peer_name), str_from(rows[i].peer)));
+        answer(&asker);
+        pass(0);
+    }
+    stop();
+    assert_int_equal(settings.refs, 1);
+    free(sites);
+}
+
 static void test_set_regions_moves_the_floor(void **state)
 {
     (void)state;
@@ -522,6 +575,7 @@ int main(void)
         cmocka_unit_test(test_suspects_are_used_rather_than_waited_for),
         cmocka_unit_test(test_our_own_pause_is_no_silence),
         cmocka_unit_test(test_reload_keeps_what_stays),
+        cmocka_unit_test(test_reload_renumbers_what_old_requests_wish),
         cmocka_unit_test(test_set_regions_moves_the_floor),
         cmocka_unit_test(test_close_waits_for_streams_but_not_for_ever),
         cmocka_unit_test(test_websocket_needs_a_peer_that_takes_it),
