@@ -306,7 +306,7 @@ TEST_STEPS := $(BUILD)
 else
 TEST_STEPS := lint $(FLAVOURS)
 endif
-.PHONY: test unit-bins fuzz-bins unit unit-one fuzz-corpus fuzz integration bench chaos demo
+.PHONY: test unit-bins fuzz-bins unit unit-one fuzz-corpus fuzz integration bench bench-honour chaos demo
 # Both named in one command with -j: lint first, so that it is not run twice at the same time.
 test: | $(filter lint,$(MAKECMDGOALS)) ## lint, then every suite in every flavour; BUILD=x for one
 	$(Q)tools/run-tests $(TEST_STEPS)
@@ -351,6 +351,10 @@ bench: ## compares speed and memory with the peers, as ratios
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all build/release/tests/bench/udp_echo
 	$(Q)tests/bench/run
 	$(Q)tests/bench/pop
+HONOUR_ARGS ?=
+bench-honour: ## how long caching resolvers keep naming an evacuated region; ten minutes of waiting
+	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all
+	$(Q)tests/bench/honour $(HONOUR_ARGS)
 CHAOS_ARGS ?=
 chaos: ## the journal test: two minutes of killed, frozen and evacuated regions; CHAOS_ARGS='--seed N'
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all
