@@ -14,6 +14,7 @@ from fleet import ROOT
 
 sys.path.insert(0, str(ROOT / "tests/bench/latency"))
 
+import page as page_module  # noqa: E402
 import plots  # noqa: E402
 import report  # noqa: E402
 
@@ -95,9 +96,12 @@ def test_every_row_stack_and_verdict_is_there(tmp_path):
     words, terminal = " ".join(page.words), report.table(results)
     assert page.tags.count("svg") > 8
     for one in results["rows"]:
+        lines = terminal[terminal.index(one["title"]):].splitlines()[1:]
+        plot = ET.tostring(plots.phases(one), encoding="unicode")
+        cells = "".join(ET.tostring(page_module.numbers(one), encoding="unicode"))
         for stack in one["results"]:
-            # Its name beside a bar or a panel, and in the table of numbers.
-            assert words.count(stack) >= 2 and stack in terminal
+            assert f">{stack}</text>" in plot and f"<td>{stack}</td>" in cells
+            assert [line for line in lines[:7] if line.startswith(f"  {stack} ")], stack
         assert one["title"] in words and one["title"] in terminal and one["theory_words"] in terminal
     for wanted in ("the first verdict", "the second verdict", "unbound, TTL 60", "clamped", "taken back", "6 failed"):
         assert wanted in words, wanted

@@ -17,12 +17,13 @@ FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 def element(name, /, *children, **attributes):
-    """`children` are elements, text, or None; `class_` becomes class, `stroke_width` stroke-width."""
+    """`children` are elements, text, or None; `class_` becomes class, `stroke_width` stroke-width. Attributes
+    are ours alone: nothing that somebody else named belongs there."""
     made = ET.Element(name)
     for key, value in attributes.items():
         if value is not None:
             text = f"{value:.1f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-            made.set(key.rstrip("_").replace("_", "-"), FORBIDDEN.sub("\ufffd", text))
+            made.set(key.rstrip("_").replace("_", "-"), text)
     for child in children:
         append(made, child)
     return made
