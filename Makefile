@@ -335,12 +335,13 @@ fuzz: ## libFuzzer, MINUTES=1 for each target; TARGET=<unit>_fuzz for one
 TEST_SECONDS_EACH := 120
 # ThreadSanitizer looks for races: what one worker does with bytes has none. The shrunk limits are in
 # parsers, buffers and tables, which these files do not reach in other ways than the rest does. The demo
-# runs build/release whatever is tested.
+# runs build/release whatever is tested; benches and their report are measured in release only.
+BENCH_TESTS := test_honour.py test_latency_report.py
 INTEGRATION_LEAVES_tsan := test_pop_http1_rules.py test_pop_http2_rules.py test_pop_websocket.py \
-	test_pop_tls.py test_dns_zone.py test_dns_ecs.py test_pop_journal.py test_demo.py
+	test_pop_tls.py test_dns_zone.py test_dns_ecs.py test_pop_journal.py test_demo.py $(BENCH_TESTS)
 INTEGRATION_LEAVES_tiny := test_demo.py test_pop_drain.py test_pop_steering.py test_pop_reload.py test_pop_tls.py \
-	test_pop_journal.py test_evacuate_load.py
-INTEGRATION_LEAVES_asan := test_demo.py test_pop_journal.py
+	test_pop_journal.py test_evacuate_load.py $(BENCH_TESTS)
+INTEGRATION_LEAVES_asan := test_demo.py test_pop_journal.py $(BENCH_TESTS)
 integration: ## pytest against the programs of one flavour; PYTEST_ARGS='-k ecs'
 	$(Q)$(SUBMAKE) $(PARALLEL) all $(B)/wan $(B)/tests/bench/latency_client
 	$(Q)$(foreach file,$(INTEGRATION_LEAVES_$(BUILD)),echo 'left out in $(BUILD): $(file)';) \
