@@ -362,9 +362,10 @@ class PopFleet:
     def start_origins(self, region):
         listen = [f"{self.addresses[region]}:{port}" for port in self.origin_ports[region]]
         words = [ROOT / "tools/origin", "--region", region, "--journal", self.journal(region), *listen]
-        origin = Daemon(f"{region}-origins", words, self.folder).start()
-        self.origins[region] = origin
-        wait_for(f"{region} origins", lambda: "ready" in origin.log() or origin.check_alive())
+        origin = Daemon(f"{region}-origins", words, self.folder)
+        before = origin.log().count("ready")
+        self.origins[region] = origin.start()
+        wait_for(f"{region} origins", lambda: origin.log().count("ready") > before or origin.check_alive())
 
     def gateways(self, region):
         return [self.nodes[f"{region}-gw{number + 1}"] for number in range(self.gateway_count)]
