@@ -19,6 +19,7 @@ static const struct {
 } causes[] = {
     [ATTEMPT_NONE] = { .status = 502 },
     [ATTEMPT_NO_PEER] = { true, true, false, NEXT_TARGET, 503 },
+    [ATTEMPT_RESTING] = { true, true, false, NEXT_TARGET, 503 },
     [ATTEMPT_CONNECT] = { true, true, false, NEXT_INSTANCE, 503 },
     [ATTEMPT_FULL] = { true, true, false, NEXT_TARGET, 503 },
     [ATTEMPT_ACQUIRE_TIMEOUT] = { true, true, false, NEXT_TARGET, 503 },
@@ -78,14 +79,26 @@ static bool has_room(const struct attempts *attempts, size_t target)
            attempts->states[target].tries < INSTANCE_TRIES;
 }
 
-/* The first with room behind the present one, then from the beginning: a candidate that was left
+/* The candidate as a whole cannot serve at present. */
+static bool is_declining(enum attempt_cause cause)
+{
+    return cause == ATTEMPT_NOT_PROCESSED || cause == ATTEMPT_RESTING;
+}
+
+static bool has_hope(const struct attempts *attempts, size_t target)
+{
+    return has_room(attempts, target) && !attempts->states[target].has_declined;
+}
+
+/* The first that `suits` behind the present one, then from the beginning: a candidate that was left
  * after one instance may have another that lives. */
-static size_t find_other_target(const struct attempts *attempts)
+static size_t find_other_target(const struct attempts *attempts,
+                                bool (*suits)(const struct attempts *attempts, size_t target))
 {
     size_t count = attempts->settings.target_count;
     for (size_t i = 1; i < count; i++) {
         size_t target = (attempts->at + i) % count;
-        if (has_room(attempts, target))
+        if (suits(attempts, target))
             return target;
     }
     return SIZE_MAX;
@@ -99,22 +112,31 @@ static bool prefers_same(const struct attempts *attempts, const struct attempt_r
     return last->peer != UINT32_MAX && causes[last->cause].direction == NEXT_INSTANCE;
 }
 
+/* Who has not declined, else who has. */
+static size_t find_target(const struct attempts *attempts, const struct attempt_record *last)
+{
+    size_t at = attempts->at;
+    size_t other = find_other_target(attempts, has_hope);
+    if (has_hope(attempts, at) && (other == SIZE_MAX || prefers_same(attempts, last)))
+        return at;
+    if (other == SIZE_MAX)
+        other = find_other_target(attempts, has_room);
+    return other == SIZE_MAX && has_room(attempts, at) ? at : other;
+}
+
 static enum retry_denial choose_target(const struct attempts *attempts,
                                        const struct attempt_record *last, size_t *out_target)
 {
-    size_t same = has_room(attempts, attempts->at) ? attempts->at : SIZE_MAX;
-    size_t other = find_other_target(attempts);
-    if (attempts->settings.is_over_backbone) {
-        if (same == SIZE_MAX || last->cause == ATTEMPT_NOT_PROCESSED)
-            return other != SIZE_MAX ? RETRY_DENIED_HOP : RETRY_DENIED_NOWHERE;
-        *out_target = same;
-        return RETRY_ALLOWED;
+    size_t target = attempts->at;
+    if (!attempts->settings.is_over_backbone) {
+        target = find_target(attempts, last);
+        if (target == SIZE_MAX)
+            return RETRY_DENIED_NOWHERE;
+    } else if (!has_room(attempts, target) || is_declining(last->cause)) {
+        return find_other_target(attempts, has_room) != SIZE_MAX ? RETRY_DENIED_HOP
+                                                                 : RETRY_DENIED_NOWHERE;
     }
-    if (same != SIZE_MAX && (other == SIZE_MAX || prefers_same(attempts, last)))
-        other = same;
-    if (other == SIZE_MAX)
-        return RETRY_DENIED_NOWHERE;
-    *out_target = other;
+    *out_target = target;
     return RETRY_ALLOWED;
 }
 
@@ -202,9 +224,14 @@ static struct attempt_step start(struct attempts *attempts, size_t target)
 {
     attempts->at = target;
     attempts->states[target].tries++;
+    /* Over the backbone other candidates are for the hop before us to try. */
+    attempts->is_last_resort = attempts->settings.is_over_backbone
+                                   ? attempts->settings.is_last_resort
+                                   : find_other_target(attempts, has_hope) == SIZE_MAX;
     return (struct attempt_step){
         .is_attempt = true,
         .target = attempts->targets[target],
+        .is_last_resort = attempts->is_last_resort,
         .number = next_number(attempts),
         .status = 502,
     };
@@ -243,15 +270,18 @@ void attempts_record(struct attempts *attempts, const struct attempt_record *rec
     struct attempt_record *kept = &attempts->records[attempts->count++];
     *kept = *record;
     kept->target = attempts->targets[attempts->at];
+    kept->is_last_resort = attempts->is_last_resort;
     kept->is_proof =
         kept->cause != ATTEMPT_NONE && (record->is_proof || causes[record->cause].is_proof);
     if (kept->cause == ATTEMPT_NONE)
         attempts->is_over = true;
+    if (is_declining(kept->cause))
+        attempts->states[attempts->at].has_declined = true;
     /* Without a peer nothing was tried, and nothing else will be found there; but a connection
-     * that failed may have been to one instance only. */
+     * that failed may have been to one instance only, and who rests comes back. */
     if (kept->peer != UINT32_MAX)
         attempts->sent++;
-    else if (kept->cause != ATTEMPT_CONNECT)
+    else if (kept->cause != ATTEMPT_CONNECT && kept->cause != ATTEMPT_RESTING)
         attempts->states[attempts->at].is_exhausted = true;
     if (causes[kept->cause].is_death && !kept->is_proof)
         attempts->deaths++;
@@ -276,13 +306,20 @@ bool attempts_wants_retry_of(const struct attempts *attempts, uint16_t status,
     return budget == NULL || retry_budget_has(budget, facts->now_ms);
 }
 
+/* May the peer be asked once more, this time as a last resort? */
+static bool may_persist(const struct attempts *attempts, const struct attempt_record *record)
+{
+    return record->cause == ATTEMPT_NOT_PROCESSED && attempts->is_last_resort &&
+           !record->is_last_resort;
+}
+
 size_t attempts_tried(const struct attempts *attempts, uint32_t *out_peers, size_t max)
 {
     size_t count = 0;
     struct attempt_target at = attempts->targets[attempts->at];
     for (size_t i = 0; i < attempts->count && count < max; i++) {
         const struct attempt_record *record = &attempts->records[i];
-        if (record->peer != UINT32_MAX && !record->is_stale &&
+        if (record->peer != UINT32_MAX && !record->is_stale && !may_persist(attempts, record) &&
             record->target.is_origin == at.is_origin &&
             site_id_eq(record->target.region, at.region))
             out_peers[count++] = record->peer;

@@ -21,6 +21,13 @@
  *
  *            Origins are an exception: one says nothing about the others of our own region.
  *
+ *            A candidate that has declined (its gateway said "not processed", or all its peers are
+ *            resting after failures) is asked again only when no other is left that has not. From
+ *            then on each attempt is a last resort: peers are tried although they rest, and waited
+ *            for, and a gateway that has said "not processed" may be asked once more. So a region
+ * that cannot serve costs no time while another can, and when none can, the first that is back is
+ * found by the requests themselves.
+ *
  *            A hop that was reached over the backbone stays in its candidate: whether another
  *            region is tried is for the hop before it to say, which it leaves by passing the
  *            failure back.
@@ -57,6 +64,7 @@ struct attempt_target {
 #define ATTEMPT_CAUSE_LIST(X)                                                                      \
     X(NONE, "none")                                                                                \
     X(NO_PEER, "no_peer") /* upstream_lack */                                                      \
+    X(RESTING, "resting") /* all peers have just failed; somebody else may serve */                \
     X(CONNECT, "connect")                                                                          \
     X(FULL, "full")                                                                                \
     X(ACQUIRE_TIMEOUT, "acquire_timeout")                                                          \
@@ -100,7 +108,8 @@ struct attempts_settings {
     size_t target_count;
     bool is_idempotent;
     bool retries_status;
-    bool is_over_backbone; /* the request came from a PoP or gateway */
+    bool is_over_backbone; /* the request came from a PoP or gateway... */
+    bool is_last_resort;   /* ...which has nobody else to send it to */
     bool is_loop;          /* candidates were left out, because they have been visited */
     uint32_t max;          /* in all, over all hops; a hop's first is always allowed */
     uint32_t used;         /* number of the attempt that brought it here (steer-attempt); 0: none */
@@ -113,19 +122,22 @@ struct attempt_record {
     struct attempt_target target;
     uint32_t peer; /* UINT32_MAX: none was found */
     enum attempt_cause cause;
-    bool is_proof;   /* the peer did certainly nothing with it */
-    bool is_stale;   /* an idle connection was just being closed: says nothing about the peer */
-    uint16_t status; /* 0: none */
+    bool is_proof;       /* the peer did certainly nothing with it */
+    bool is_stale;       /* an idle connection was just being closed: says nothing about the peer */
+    bool is_last_resort; /* of the step; filled in */
+    uint16_t status;     /* 0: none */
     uint64_t started_ms, took_us;
 };
 
 struct attempts {
     struct attempts_settings settings;
     struct attempt_target targets[ATTEMPT_TARGET_MAX];
-    size_t at; /* present target */
+    size_t at;           /* present target */
+    bool is_last_resort; /* the present attempt */
     struct {
         uint8_t tries;
         bool is_exhausted; /* nothing more to find there */
+        bool has_declined; /* not again while another may serve */
     } states[ATTEMPT_TARGET_MAX];
     unsigned sent; /* attempts that had a peer: these count against `max` */
     struct attempt_record records[ATTEMPTS_MAX];
@@ -148,6 +160,7 @@ struct attempts_facts {
 struct attempt_step {
     bool is_attempt; /* else give up */
     struct attempt_target target;
+    bool is_last_resort;      /* nobody else is left: try also what rests, and wait for it */
     uint32_t number;          /* over all hops, from 1: for steer-attempt */
     enum retry_denial denial; /* why not, when giving up */
     uint16_t status;          /* for the client: 502, 503, 504 or 508 */
@@ -164,8 +177,8 @@ void attempts_record(struct attempts *attempts, const struct attempt_record *rec
  * it; nothing is charged.) */
 bool attempts_wants_retry_of(const struct attempts *attempts, uint16_t status,
                              const struct attempts_facts *facts);
-/* Peers that were tried in the present target and may be at fault, for upstream_wish; returns how
- * many. */
+/* Peers that were tried in the present target and are not to be tried again, for upstream_wish;
+ * returns how many. */
 size_t attempts_tried(const struct attempts *attempts, uint32_t *out_peers, size_t max);
 /* From the outcome of a peer's stream to the cause. HTTP_ERROR_TIMEOUT is a connection that did
  * not answer PING: streams have no clocks of their own. */

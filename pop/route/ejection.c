@@ -57,6 +57,14 @@ bool ejection_poll(struct ejection *ejection, uint64_t now_ms)
     return true;
 }
 
+void ejection_pardon(struct ejection *ejection, uint64_t now_ms)
+{
+    if (!ejection_is_out(ejection, now_ms))
+        return;
+    ejection->until_ms = now_ms;
+    ejection_poll(ejection, now_ms);
+}
+
 /* `eject_ms` x 2^(times - 1), and up to a quarter more, so that peers that went together do not
  * come back together. */
 static uint64_t duration_ms(const struct ejection *ejection,

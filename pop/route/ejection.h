@@ -56,5 +56,7 @@ bool ejection_observe(struct ejection *ejection, const struct ejection_settings 
                       enum ejection_verdict verdict, struct ejection_pool pool, uint64_t now_ms,
                       struct rng *rng);
 bool ejection_is_out(const struct ejection *ejection, uint64_t now_ms);
+/* A request succeeded that was begun while the peer was out: it is back at once, on probation. */
+void ejection_pardon(struct ejection *ejection, uint64_t now_ms);
 /* True once, when the time is over: the peer is back, on probation (choice_start_probation). */
 bool ejection_poll(struct ejection *ejection, uint64_t now_ms);

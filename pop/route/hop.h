@@ -8,6 +8,7 @@
  *            steer-visited        us-east,us-west  regions that have seen the request
  *            steer-attempt        2                number of this attempt, over all hops
  *            steer-deadline-ms    14850            what is left
+ *            steer-last-resort    1                nobody else is left to try
  *            steer-map            api              whose order of regions applies
  *            steer-source         gru1             the site that sent it here
  *            steer-not-processed  evacuated        response: nobody did anything with it
@@ -43,6 +44,7 @@ struct hop_in {
     bool is_visited_too_long;
     uint32_t attempts_used;
     uint64_t deadline_ms_left; /* 0: not stated */
+    bool is_last_resort;       /* the hop before has nobody else to ask */
     struct str map, source;
     struct str request_id;  /* empty: none that is usable */
     struct str traceparent; /* sound; empty: none */
@@ -65,6 +67,7 @@ struct hop_out {
     struct str cdn_id;    /* for CDN-Loop: "steer" */
     struct str site;      /* of this hop: steer-source; and steer-visited, when it is a region */
     bool is_region;
+    bool is_last_resort; /* nobody else is left to ask */
     struct str map;
     uint32_t attempt; /* this one's number, from 1, over all hops */
     uint64_t deadline_ms_left;

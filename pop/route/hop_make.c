@@ -195,6 +195,8 @@ static void add_backbone_fields(const struct hop_out *out, struct arena *arena,
         hop_head_add(head, HOP_ATTEMPT, hop_number(arena, out->attempt), false);
     if (out->deadline_ms_left > 0)
         hop_head_add(head, HOP_DEADLINE, hop_number(arena, out->deadline_ms_left), true);
+    if (out->is_last_resort)
+        hop_head_add(head, HOP_LAST_RESORT, STR("1"), false);
     if (out->map.len > 0)
         hop_head_add(head, HOP_MAP, out->map, false);
     if (out->site.len > 0)

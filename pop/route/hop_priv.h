@@ -14,6 +14,7 @@
 #define HOP_VISITED STR("steer-visited")
 #define HOP_ATTEMPT STR("steer-attempt")
 #define HOP_DEADLINE STR("steer-deadline-ms")
+#define HOP_LAST_RESORT STR("steer-last-resort")
 #define HOP_MAP STR("steer-map")
 #define HOP_SOURCE STR("steer-source")
 #define HOP_NOT_PROCESSED STR("steer-not-processed")

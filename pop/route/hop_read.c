@@ -47,6 +47,8 @@ static void read_backbone(const struct http_field *field, const struct addr *pee
     else if (str_eq(field->name, HOP_DEADLINE) &&
              str_parse_u64(field->value, DEADLINE_MAX_MS, &number))
         in->deadline_ms_left = number > 0 ? number : 1; /* over, rather than not stated */
+    else if (str_eq(field->name, HOP_LAST_RESORT))
+        in->is_last_resort = str_eq(field->value, STR("1"));
     else if (str_eq(field->name, HOP_MAP))
         in->map = read_name(field->value);
     else if (str_eq(field->name, HOP_SOURCE))

@@ -112,6 +112,7 @@ const char *hop_proxy_error(enum attempt_cause cause)
     static const char *const words[] = {
         [ATTEMPT_NONE] = "proxy_internal_error",
         [ATTEMPT_NO_PEER] = "destination_unavailable",
+        [ATTEMPT_RESTING] = "destination_unavailable",
         [ATTEMPT_CONNECT] = "connection_refused",
         [ATTEMPT_FULL] = "connection_limit_reached",
         [ATTEMPT_ACQUIRE_TIMEOUT] = "connection_timeout",

@@ -180,9 +180,11 @@ static void on_lease(struct upstream_waiter *waiter, const struct upstream_lease
 static void on_lack(struct upstream_waiter *waiter, enum upstream_lack lack)
 {
     static const enum attempt_cause causes[] = {
-        [UPSTREAM_NO_PEER] = ATTEMPT_NO_PEER, [UPSTREAM_EJECTED] = ATTEMPT_NO_PEER,
-        [UPSTREAM_FULL] = ATTEMPT_FULL,       [UPSTREAM_TIMEOUT] = ATTEMPT_ACQUIRE_TIMEOUT,
-        [UPSTREAM_CONNECT] = ATTEMPT_CONNECT, [UPSTREAM_NO_WEBSOCKET] = ATTEMPT_NO_PEER,
+        [UPSTREAM_NO_PEER] = ATTEMPT_NO_PEER,
+        [UPSTREAM_RESTING] = ATTEMPT_RESTING,
+        [UPSTREAM_FULL] = ATTEMPT_FULL,
+        [UPSTREAM_TIMEOUT] = ATTEMPT_ACQUIRE_TIMEOUT,
+        [UPSTREAM_NO_WEBSOCKET] = ATTEMPT_NO_PEER,
     };
     struct exchange *exchange = container_of(waiter, struct exchange, waiter);
     exchange_hold(exchange);
@@ -191,8 +193,9 @@ static void on_lack(struct upstream_waiter *waiter, enum upstream_lack lack)
     exchange_let_go(exchange);
 }
 
-static void acquire(struct exchange *exchange, struct attempt_target target)
+static void acquire(struct exchange *exchange, const struct attempt_step *step)
 {
+    struct attempt_target target = step->target;
     struct upstream_wish *wish = &exchange->waiter.wish;
     *wish = (struct upstream_wish){
         .target = { .is_origin = target.is_origin,
@@ -201,6 +204,7 @@ static void acquire(struct exchange *exchange, struct attempt_target target)
         .settings = exchange->settings,
         .host = exchange->client->request.authority,
         .needs_websocket = exchange->client->is_upgrade,
+        .is_last_resort = step->is_last_resort,
     };
     wish->tried_count = attempts_tried(&exchange->attempts, wish->tried, UPSTREAM_TRIED_MAX);
     exchange->waiter.on_lease = on_lease;
@@ -231,7 +235,7 @@ static void step_once(struct exchange *exchange)
     count_retry(exchange, step.target);
     exchange->number = step.number;
     exchange->target = step.target;
-    acquire(exchange, step.target);
+    acquire(exchange, &step);
 }
 
 /* A lack may be told from inside upstream_acquire: a loop instead of a recursion. */

@@ -5,6 +5,13 @@
 #include "pop/server/exchange_priv.h"
 #include "steering/base/clock.h"
 
+/* With one candidate from the start the next hop knows by itself. */
+static bool is_told_to_persist(const struct exchange *exchange)
+{
+    return exchange->waiter.wish.is_last_resort &&
+           (exchange->hop.is_last_resort || exchange->attempts.settings.target_count > 1);
+}
+
 void exchange_hop_out(const struct exchange *exchange, struct hop_out *out)
 {
     const struct pop_node *node = exchange->settings->node;
@@ -22,6 +29,7 @@ void exchange_hop_out(const struct exchange *exchange, struct hop_out *out)
         .map = exchange->map_name,
         .attempt = exchange->number,
         .deadline_ms_left = deadline_ms > now_ms ? deadline_ms - now_ms : 1,
+        .is_last_resort = is_told_to_persist(exchange),
         .request_id = exchange->hop.request_id,
         .traceparent = { .ptr = exchange->traceparent, .len = TRACEPARENT_LEN },
         .from = exchange->version == HTTP_2 ? HOP_FROM_H2 : HOP_FROM_H1,

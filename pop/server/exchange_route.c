@@ -245,7 +245,17 @@ static bool refuse_nowhere(struct exchange *exchange, const struct targets *targ
     return false;
 }
 
-static void begin_attempts(struct exchange *exchange, const struct targets *targets)
+/* The hop before us has nobody else to ask: it says so, or the world has no other region left. */
+static bool is_last_resort(const struct exchange *exchange, const struct view *view)
+{
+    bool is_last = true;
+    for (size_t i = 0; i < view->count; i++)
+        is_last &= site_id_eq(view->regions[i], exchange->exchanges->site);
+    return is_last || exchange->hop.is_last_resort;
+}
+
+static void begin_attempts(struct exchange *exchange, const struct view *view,
+                           const struct targets *targets)
 {
     struct http_server_stream *client = exchange->client;
     const struct pop_route *route = exchange->route;
@@ -256,6 +266,7 @@ static void begin_attempts(struct exchange *exchange, const struct targets *targ
         .is_idempotent = http_method_is_idempotent(client->request.method) && !client->is_upgrade,
         .retries_status = route->retries_status,
         .is_over_backbone = exchange->origin.is_backbone,
+        .is_last_resort = exchange->origin.is_backbone && is_last_resort(exchange, view),
         .is_loop = targets->seen > 0,
         .max = route->attempts,
         .used = exchange->hop.attempts_used,
@@ -289,6 +300,6 @@ bool exchange_route(struct exchange *exchange, struct hop_refusal *out_refusal)
         tally_add(exchange->worker->tally, TALLY_LOOPS);
         return refuse(out_refusal, 508, "proxy_loop_detected", "hops");
     }
-    begin_attempts(exchange, &targets);
+    begin_attempts(exchange, &view, &targets);
     return true;
 }

@@ -59,6 +59,8 @@
     X(REFUSED_STREAMS, COUNTER, "refused_streams_total", NULL, NULL,                               \
       "Requests that a peer refused unprocessed.")                                                 \
     X(EJECTIONS, COUNTER, "ejections_total", NULL, NULL, "Peers taken out after failures.")        \
+    X(TRIALS, COUNTER, "ejected_trials_total", NULL, NULL,                                         \
+      "Requests given to an ejected peer, because nobody else was left.")                          \
     X(ATTEMPTS, COUNTER, "attempts_total", NULL, NULL,                                             \
       "Requests sent to peers, retries included.")                                                 \
     X(ATTEMPT_FAILS_PROOF, COUNTER, "attempt_failures_total", "proof", "yes",                      \

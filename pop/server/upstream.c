@@ -13,9 +13,11 @@ enum { WARM_REGIONS = 2 }; /* the first and its fallback stand before the listen
 const char *upstream_lack_name(enum upstream_lack lack)
 {
     static const char *const names[] = {
-        [UPSTREAM_NO_PEER] = "no_peer", [UPSTREAM_EJECTED] = "ejected",
-        [UPSTREAM_FULL] = "full",       [UPSTREAM_TIMEOUT] = "acquire_timeout",
-        [UPSTREAM_CONNECT] = "connect", [UPSTREAM_NO_WEBSOCKET] = "no_websocket",
+        [UPSTREAM_NO_PEER] = "no_peer",
+        [UPSTREAM_RESTING] = "resting",
+        [UPSTREAM_FULL] = "full",
+        [UPSTREAM_TIMEOUT] = "acquire_timeout",
+        [UPSTREAM_NO_WEBSOCKET] = "no_websocket",
     };
     return names[lack];
 }
@@ -105,15 +107,15 @@ static struct upstream_pool *pool_wished(const struct upstream *upstream,
 static void wait_or_fail(struct upstream_pool *pool, struct upstream_waiter *waiter,
                          enum upstream_lack lack)
 {
-    bool is_final =
-        lack == UPSTREAM_NO_PEER || lack == UPSTREAM_EJECTED || lack == UPSTREAM_NO_WEBSOCKET;
-    if (is_final || !upstream_pool_has_hope(pool, &waiter->wish)) {
+    bool is_final = lack == UPSTREAM_NO_PEER || lack == UPSTREAM_NO_WEBSOCKET;
+    uint64_t patience_ms = upstream_pool_patience_ms(pool, &waiter->wish);
+    if (is_final || patience_ms == 0) {
         waiter->on_lack(waiter, lack);
         return;
     }
     if (!pool->is_origin)
         tally_add(pool->upstream->worker->tally, TALLY_WAITED_FOR_CONNECT);
-    upstream_pool_queue(pool, waiter);
+    upstream_pool_queue(pool, waiter, patience_ms);
     upstream_warm_now(pool);
 }
 

@@ -13,6 +13,9 @@
  *            of need, replaced before their age, on GOAWAY and after failure. An acquire that
  *            finds nothing warm waits for a connection that is on its way, at most acquire_ms:
  *            each such wait is counted as TALLY_WAITED_FOR_CONNECT.
+ *            Peers that have just failed rest: they are ejected, or wait before the next connect.
+ *            They are not waited for (origins: no longer than a connect in the same site takes)
+ *            but by requests that have nowhere else to go: pop/route/last_resort.h.
  * Threads:   the worker's own.
  * Ownership: leases are values; a session in a lease is valid while its stream is open, and the
  *            stream's on_closed always comes before the session goes.
@@ -54,6 +57,7 @@ struct upstream_wish {
     const struct settings *settings;
     struct str host; /* of the request: SNI of TLS origins without a name */
     bool needs_websocket;
+    bool is_last_resort; /* nobody else can serve: try and wait for peers that rest, too */
     uint32_t tried[UPSTREAM_TRIED_MAX]; /* peer numbers that failed for this request already */
     size_t tried_count;
 };
@@ -63,6 +67,7 @@ struct upstream_lease {
     uint32_t peer;         /* its number: unique in the process, never reused */
     const char *peer_name; /* "us-east/192.0.2.1:8443", valid as long as the upstream */
     bool is_reused;        /* the connection carried a request before, or was warm */
+    bool is_trial;         /* the peer is ejected: nobody else was left */
     uint64_t started_ns;
     struct upstream_conn *conn; /* of upstream alone; lives until upstream_done */
 };
@@ -70,10 +75,9 @@ struct upstream_lease {
 /* Why there is no lease; stable words. */
 enum upstream_lack {
     UPSTREAM_NO_PEER, /* none configured, or all were tried */
-    UPSTREAM_EJECTED, /* all are out after failures */
+    UPSTREAM_RESTING, /* all have just failed; never told to a last resort */
     UPSTREAM_FULL,    /* connections_max and no room */
     UPSTREAM_TIMEOUT, /* nothing came within acquire_ms */
-    UPSTREAM_CONNECT, /* connecting failed */
     UPSTREAM_NO_WEBSOCKET,
 };
 const char *upstream_lack_name(enum upstream_lack lack);

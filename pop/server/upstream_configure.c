@@ -33,6 +33,7 @@ void upstream_pool_free(struct upstream_pool *pool)
     free(pool->name);
     free(pool->peers);
     free(pool->choices);
+    free(pool->resorts);
     free(pool);
 }
 
@@ -100,6 +101,7 @@ static void begin_peers(struct upstream_pool *pool, size_t count)
     pool->peer_count = 0;
     pool->peers = mem_resize(pool->peers, count + 1, sizeof(struct upstream_peer *));
     pool->choices = mem_resize(pool->choices, count + 1, sizeof(*pool->choices));
+    pool->resorts = mem_resize(pool->resorts, count + 1, sizeof(*pool->resorts));
 }
 
 static void add_peer(struct upstream_pool *pool, const struct addr *addr, uint16_t port)
@@ -130,6 +132,7 @@ static void configure_region(struct upstream *upstream, const struct settings *s
         .tls_ms = backbone->tls_ms,
         .settings_ms = backbone->settings_ms,
         .acquire_ms = backbone->acquire_ms,
+        .last_resort_ms = backbone->acquire_ms,
         .write_stall_ms = BACKBONE_STALL_MS,
         .connections_max = backbone->connections_max,
         .is_tls = true,
@@ -174,6 +177,7 @@ static void configure_origin(struct upstream *upstream, const struct settings *s
         .settings_ms = origin->connect_ms,
         /* Connecting is part of it here, and then the queue of a full server. */
         .acquire_ms = is_slow ? origin->connect_ms : backbone->acquire_ms,
+        .last_resort_ms = backbone->acquire_ms,
         .write_stall_ms = ORIGIN_STALL_MS,
         .connections_max = origin->connections_max,
         .idle_max = origin->idle_max,

@@ -135,6 +135,7 @@ static void observe(struct upstream_peer *peer, const struct ejection_evidence *
     if (!ejection_observe(&peer->ejection, &peer->pool->how.ejection, verdict, pool, now_ms,
                           &upstream->worker->rng))
         return;
+    peer->failed_ms = now_ms;
     tally_add(upstream->worker->tally, TALLY_EJECTIONS);
     log_limited(LOG_LEVEL_WARN, "upstream.ejected", "peer=%s ms=%llu", peer->name,
                 (unsigned long long)peer->ejection.duration_ms);
@@ -163,8 +164,8 @@ static void back_off(struct upstream_peer *peer)
     uint32_t most = peer->pool->is_origin ? UPSTREAM_ORIGIN_STEPS : UPSTREAM_BACKOFF_STEPS;
     if (steps > most)
         steps = most;
-    peer->next_try_ms =
-        upstream_now_ms(upstream) + floor_plan_backoff_ms(steps, &upstream->worker->rng);
+    peer->failed_ms = upstream_now_ms(upstream);
+    peer->next_try_ms = peer->failed_ms + floor_plan_backoff_ms(steps, &upstream->worker->rng);
 }
 
 /* Ended by us, or an idle HTTP/1.1 connection, which servers close as they like. */
@@ -243,6 +244,10 @@ void upstream_peer_judge(struct upstream_peer *peer, const struct upstream_lease
     if (is_failure && result->error != HTTP_ERROR_NONE) {
         peer->last_problem = http_error_name(result->error);
         peer->last_problem_ms = upstream_now_ms(upstream);
+    }
+    if (lease->is_trial && ejection_judge(&evidence) == EJECTION_SUCCESS) {
+        ejection_pardon(&peer->ejection, upstream_now_ms(upstream));
+        choice_start_probation(&peer->choice, upstream_now_ms(upstream));
     }
     observe(peer, &evidence);
 }

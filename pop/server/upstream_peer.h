@@ -29,6 +29,7 @@ struct upstream_peer {
     struct rtt rtt;
     uint32_t connect_failures; /* in a row */
     uint64_t next_try_ms;      /* no connecting before */
+    uint64_t failed_ms;        /* when it was last put to rest: backoff or ejection; 0: never */
     uint64_t requests, failures, connects_ok, connects_failed, ping_timeouts, goaways;
     const char *last_problem; /* a stable word; NULL: none yet */
     uint64_t last_problem_ms;

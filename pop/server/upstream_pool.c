@@ -75,14 +75,12 @@ static size_t choose(struct upstream_pool *pool, const struct upstream_wish *wis
 static enum upstream_lack why_none(const struct upstream_pool *pool,
                                    const struct upstream_wish *wish)
 {
-    uint64_t now_ms = upstream_now_ms(pool->upstream);
-    size_t untried = 0, in = 0, deaf = 0;
+    size_t untried = 0, deaf = 0;
     for (size_t i = 0; i < pool->peer_count; i++) {
         const struct upstream_peer *peer = pool->peers[i];
         if (upstream_wish_tried(wish, peer))
             continue;
         untried++;
-        in += !ejection_is_out(&peer->ejection, now_ms);
         struct upstream_wish plain = *wish;
         plain.needs_websocket = false;
         deaf += wish->needs_websocket && upstream_peer_find(peer, &plain, false) != NULL;
@@ -91,7 +89,44 @@ static enum upstream_lack why_none(const struct upstream_pool *pool,
         return UPSTREAM_NO_PEER;
     if (deaf > 0)
         return UPSTREAM_NO_WEBSOCKET;
-    return in == 0 && pool->is_origin ? UPSTREAM_EJECTED : UPSTREAM_CONNECT;
+    return UPSTREAM_RESTING;
+}
+
+/* Connections of a pool to gateways have a ceiling together, those to origins one for each. */
+static bool is_full(const struct upstream_peer *peer)
+{
+    const struct upstream_pool *pool = peer->pool;
+    uint32_t live = 0;
+    if (pool->is_origin)
+        return upstream_peer_live(peer) >= pool->how.connections_max;
+    for (size_t i = 0; i < pool->peer_count; i++)
+        live += upstream_peer_live(pool->peers[i]);
+    return live >= pool->how.connections_max;
+}
+
+struct last_resort upstream_pool_last_resort(struct upstream_pool *pool,
+                                             const struct upstream_wish *wish, bool may_use)
+{
+    for (size_t i = 0; i < pool->peer_count; i++) {
+        struct upstream_peer *peer = pool->peers[i];
+        pool->resorts[i] = (struct last_resort_peer){
+            .is_excluded = peer->is_gone || upstream_wish_tried(wish, peer),
+            .is_ready = may_use && upstream_peer_find(peer, wish, false) != NULL,
+            .is_coming = upstream_peer_connecting(peer) > 0,
+            .is_full = is_full(peer),
+            .failed_ms = peer->failed_ms,
+        };
+    }
+    return last_resort_choose(pool->resorts, pool->peer_count, upstream_now_ms(pool->upstream));
+}
+
+/* Origins that are ejected, when nothing else is left. */
+static size_t choose_last(struct upstream_pool *pool, const struct upstream_wish *wish)
+{
+    if (!pool->is_origin || !wish->is_last_resort)
+        return CHOICE_NONE;
+    struct last_resort last = upstream_pool_last_resort(pool, wish, true);
+    return last.action == LAST_RESORT_USE ? last.peer : CHOICE_NONE;
 }
 
 static struct upstream_pick pick_any(struct upstream_pool *pool, const struct upstream_wish *wish)
@@ -110,6 +145,8 @@ static struct upstream_pick pick_any(struct upstream_pool *pool, const struct up
         tier++;
         at = choose(pool, wish, tier, false);
     }
+    if (at == CHOICE_NONE && pick.wanted == NULL)
+        at = choose_last(pool, wish);
     if (at != CHOICE_NONE)
         pick.conn = upstream_peer_find(pool->peers[at], wish, tier == TIER_SUSPECT);
     else
@@ -130,38 +167,73 @@ struct upstream_pick upstream_pool_pick(struct upstream_pool *pool,
 
 /* ---- hope ------------------------------------------------------------------------------------ */
 
-/* No other region could serve: then even doubtful peers are worth waiting for. */
-static bool is_alone(const struct upstream_pool *pool)
+/* Of the youngest connection that is on its way; UINT64_MAX: none is. */
+static uint64_t connecting_for_ms(const struct upstream_peer *peer, uint64_t now_ms)
 {
-    const struct upstream *upstream = pool->upstream;
-    for (size_t i = 0; i < upstream->region_count; i++) {
-        const struct upstream_pool *other = upstream->regions[i];
-        for (size_t k = 0; other != NULL && other != pool && k < other->peer_count; k++)
-            if (other->peers[k]->counts[UPSTREAM_CONN_WARM] > 0)
-                return false;
+    uint64_t least_ms = UINT64_MAX;
+    if (upstream_peer_connecting(peer) == 0)
+        return least_ms;
+    for (const struct upstream_conn *conn = peer->conns; conn != NULL; conn = conn->next) {
+        bool is_coming =
+            conn->state == UPSTREAM_CONN_CONNECTING || conn->state == UPSTREAM_CONN_SETTINGS;
+        if (is_coming && now_ms - conn->started_ms < least_ms)
+            least_ms = now_ms - conn->started_ms;
     }
+    return least_ms;
+}
+
+static uint64_t patience_for_doubted_ms(const struct upstream_peer *peer, uint64_t now_ms)
+{
+    uint64_t since_ms = connecting_for_ms(peer, now_ms);
+    if (!peer->pool->is_origin || ejection_is_out(&peer->ejection, now_ms))
+        return 0;
+    if (since_ms == UINT64_MAX)
+        return upstream_peer_may_connect(peer, now_ms) ? UPSTREAM_DOUBTED_WAIT_MS : 0;
+    return since_ms < UPSTREAM_DOUBTED_WAIT_MS ? UPSTREAM_DOUBTED_WAIT_MS - since_ms : 0;
+}
+
+/* It works, as far as is known. */
+static bool has_hope(const struct upstream_peer *peer, uint64_t now_ms)
+{
+    if (peer->pool->is_origin && ejection_is_out(&peer->ejection, now_ms))
+        return false;
+    if (peer->counts[UPSTREAM_CONN_WARM] + peer->counts[UPSTREAM_CONN_SUSPECT] > 0)
+        return true; /* busy: a stream will end */
+    if (peer->connect_failures > 0 || peer->is_doubted)
+        return false;
+    return upstream_peer_connecting(peer) > 0 || upstream_peer_may_connect(peer, now_ms);
+}
+
+static bool is_excluded(const struct upstream_peer *peer, const struct upstream_wish *wish)
+{
+    return peer->is_gone || upstream_wish_tried(wish, peer);
+}
+
+static bool is_resting(const struct upstream_pool *pool, const struct upstream_wish *wish)
+{
+    uint64_t now_ms = upstream_now_ms(pool->upstream);
+    for (size_t i = 0; i < pool->peer_count; i++)
+        if (!is_excluded(pool->peers[i], wish) && has_hope(pool->peers[i], now_ms))
+            return false;
     return true;
 }
 
-static bool peer_has_hope(const struct upstream_peer *peer, bool is_patient)
+uint64_t upstream_pool_patience_ms(const struct upstream_pool *pool,
+                                   const struct upstream_wish *wish)
 {
-    const struct upstream_pool *pool = peer->pool;
     uint64_t now_ms = upstream_now_ms(pool->upstream);
-    bool is_trusted = (peer->connect_failures == 0 && !peer->is_doubted) || is_patient;
-    if (peer->counts[UPSTREAM_CONN_WARM] + peer->counts[UPSTREAM_CONN_SUSPECT] > 0)
-        return true; /* busy: a stream will end */
-    if (upstream_peer_connecting(peer) > 0)
-        return is_trusted;
-    return is_trusted && upstream_peer_may_connect(peer, now_ms);
-}
-
-bool upstream_pool_has_hope(const struct upstream_pool *pool, const struct upstream_wish *wish)
-{
-    bool is_patient = pool->is_origin || is_alone(pool);
-    for (size_t i = 0; i < pool->peer_count; i++)
-        if (!upstream_wish_tried(wish, pool->peers[i]) && peer_has_hope(pool->peers[i], is_patient))
-            return true;
-    return false;
+    uint64_t most_ms = 0;
+    for (size_t i = 0; i < pool->peer_count; i++) {
+        const struct upstream_peer *peer = pool->peers[i];
+        if (is_excluded(peer, wish))
+            continue;
+        uint64_t one_ms = pool->how.acquire_ms;
+        if (!has_hope(peer, now_ms))
+            one_ms = wish->is_last_resort ? pool->how.last_resort_ms
+                                          : patience_for_doubted_ms(peer, now_ms);
+        most_ms = one_ms > most_ms ? one_ms : most_ms;
+    }
+    return most_ms;
 }
 
 /* ---- who waits ------------------------------------------------------------------------------- */
@@ -176,12 +248,15 @@ void upstream_pool_give(struct upstream_waiter *waiter, struct upstream_conn *co
         .peer = peer->number,
         .peer_name = peer->name,
         .is_reused = conn->requests > 0 || !has_waited,
+        .is_trial = ejection_is_out(&peer->ejection, worker->io.now_ms),
         .started_ns = worker->io.now_ns,
         .conn = conn,
     };
     tally_add(worker->tally, TALLY_LEASES);
     if (lease.is_reused)
         tally_add(worker->tally, TALLY_LEASES_REUSED);
+    if (lease.is_trial)
+        tally_add(worker->tally, TALLY_TRIALS);
     peer->requests++;
     choice_begun(&peer->choice);
     upstream_conn_lease(conn);
@@ -198,14 +273,20 @@ static void on_wait_over(struct io_timer *timer)
 {
     struct upstream_waiter *waiter = container_of(timer, struct upstream_waiter, timer);
     const struct upstream_pool *pool = waiter->pool;
-    uint32_t connecting = 0;
-    for (size_t i = 0; i < pool->peer_count; i++)
+    uint32_t connecting = 0, live = 0;
+    for (size_t i = 0; i < pool->peer_count; i++) {
         connecting += upstream_peer_connecting(pool->peers[i]);
+        live += upstream_peer_live(pool->peers[i]);
+    }
+    enum upstream_lack lack = connecting == 0 && live > 0 ? UPSTREAM_FULL : UPSTREAM_TIMEOUT;
+    if (!waiter->wish.is_last_resort && is_resting(pool, &waiter->wish))
+        lack = UPSTREAM_RESTING;
     upstream_pool_unqueue(waiter);
-    waiter->on_lack(waiter, connecting > 0 ? UPSTREAM_TIMEOUT : UPSTREAM_FULL);
+    waiter->on_lack(waiter, lack);
 }
 
-void upstream_pool_queue(struct upstream_pool *pool, struct upstream_waiter *waiter)
+void upstream_pool_queue(struct upstream_pool *pool, struct upstream_waiter *waiter,
+                         uint64_t patience_ms)
 {
     waiter->pool = pool;
     waiter->next = NULL;
@@ -213,7 +294,8 @@ void upstream_pool_queue(struct upstream_pool *pool, struct upstream_waiter *wai
     *pool->last_waiter = waiter;
     pool->last_waiter = &waiter->next;
     pool->waiting++;
-    io_timer_start(&pool->upstream->worker->io, &waiter->timer, pool->how.acquire_ms, on_wait_over);
+    pool->last_resorts += waiter->wish.is_last_resort;
+    io_timer_start(&pool->upstream->worker->io, &waiter->timer, patience_ms, on_wait_over);
 }
 
 void upstream_pool_unqueue(struct upstream_waiter *waiter)
@@ -227,6 +309,7 @@ void upstream_pool_unqueue(struct upstream_waiter *waiter)
     waiter->next = NULL;
     waiter->link = NULL;
     pool->waiting--;
+    pool->last_resorts -= waiter->wish.is_last_resort;
     io_timer_stop(&pool->upstream->worker->io, &waiter->timer);
 }
 
@@ -239,7 +322,8 @@ void upstream_pool_serve(struct upstream_pool *pool)
     while (waiter != NULL) {
         struct upstream_pick pick = upstream_pool_pick(pool, &waiter->wish);
         if (pick.conn == NULL) {
-            if (waiter->wish.tried_count == 0 && !waiter->wish.needs_websocket &&
+            bool is_like_all = waiter->wish.is_last_resort || pool->last_resorts == 0;
+            if (waiter->wish.tried_count == 0 && !waiter->wish.needs_websocket && is_like_all &&
                 !upstream_is_by_host(&pool->how))
                 break; /* nobody behind it is better off */
             waiter = waiter->next;
@@ -256,9 +340,11 @@ void upstream_pool_serve(struct upstream_pool *pool)
 void upstream_pool_despair(struct upstream_pool *pool)
 {
     upstream_warm_now(pool); /* perhaps there is another peer to open */
+    if (pool->last_resorts > 0)
+        upstream_pool_serve(pool); /* or one that is ejected */
     struct upstream_waiter *waiter = pool->first_waiter;
     while (waiter != NULL) {
-        if (upstream_pool_has_hope(pool, &waiter->wish)) {
+        if (upstream_pool_patience_ms(pool, &waiter->wish) > 0) {
             waiter = waiter->next;
             continue;
         }

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "pop/route/floor_plan.h"
+#include "pop/route/last_resort.h"
 #include "pop/server/upstream_peer.h"
 
 enum {
@@ -21,6 +22,9 @@ enum {
     UPSTREAM_PROVEN_MS = 5000,  /* a connection that lived so long was no failed attempt */
     UPSTREAM_BACKOFF_STEPS = 5, /* doublings: who is back must be warm again within seconds */
     UPSTREAM_ORIGIN_STEPS = 4,  /* origins: fewer, demand asks for them and not time */
+    /* For an origin whose last connect failed, while somebody else may serve: enough for TCP and
+     * TLS within a site, and no delay to speak of when it is dead. */
+    UPSTREAM_DOUBTED_WAIT_MS = 20,
 };
 
 /* How connections of one pool are made: from the settings. */
@@ -30,6 +34,7 @@ struct upstream_how {
     bool is_http2;
     struct http_limits limits;
     uint64_t connect_ms, tls_ms, settings_ms, acquire_ms, write_stall_ms;
+    uint64_t last_resort_ms;  /* acquire_ms for peers that rest, while nobody else is left */
     uint32_t connections_max; /* backbone: of the pool; origins: of each server */
     uint32_t idle_max;
     uint64_t idle_ms;
@@ -49,10 +54,11 @@ struct upstream_pool {
     char *name; /* of the region or of the origin */
     struct upstream_how how;
     struct upstream_peer **peers;
-    struct choice_peer *choices; /* as many as peers: scratch */
+    struct choice_peer *choices;      /* as many as peers: scratch */
+    struct last_resort_peer *resorts; /* the same */
     size_t peer_count, peer_capacity;
     struct upstream_waiter *first_waiter, **last_waiter; /* in order */
-    size_t waiting;
+    size_t waiting, last_resorts; /* who wait; of them, who have nowhere else to go */
     bool is_serving;
     /* ---- backbone only ---- */
     uint32_t floor, deficit;
@@ -105,12 +111,17 @@ struct upstream_pick upstream_pool_pick(struct upstream_pool *pool,
 /* Its host without the port. */
 struct str upstream_wish_host(const struct upstream_wish *wish);
 bool upstream_wish_tried(const struct upstream_wish *wish, const struct upstream_peer *peer);
-/* Can a connection come before long? Else waiting is in vain. */
-bool upstream_pool_has_hope(const struct upstream_pool *pool, const struct upstream_wish *wish);
+/* How long may a connection be waited for? 0: it would be in vain. */
+uint64_t upstream_pool_patience_ms(const struct upstream_pool *pool,
+                                   const struct upstream_wish *wish);
+/* last_resort_choose for the wish; `may_use`: also a connection that stands. */
+struct last_resort upstream_pool_last_resort(struct upstream_pool *pool,
+                                             const struct upstream_wish *wish, bool may_use);
 /* Hands the connection to the waiter. */
 void upstream_pool_give(struct upstream_waiter *waiter, struct upstream_conn *conn,
                         bool has_waited);
-void upstream_pool_queue(struct upstream_pool *pool, struct upstream_waiter *waiter);
+void upstream_pool_queue(struct upstream_pool *pool, struct upstream_waiter *waiter,
+                         uint64_t patience_ms);
 void upstream_pool_unqueue(struct upstream_waiter *waiter);
 /* There may be room: serves who waits, in order. */
 void upstream_pool_serve(struct upstream_pool *pool);

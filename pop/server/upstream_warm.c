@@ -111,14 +111,15 @@ static void plan_backbone(struct upstream_pool *pool)
 
 static bool may_open(const struct upstream_peer *peer)
 {
+    /* One at a time to a peer whose last one failed. */
+    if (peer->next_try_ms != 0 && upstream_peer_connecting(peer) > 0)
+        return false;
     return upstream_peer_may_connect(peer, upstream_now_ms(peer->pool->upstream)) &&
            upstream_peer_live(peer) < peer->pool->how.connections_max;
 }
 
-bool upstream_warm_open_origin(struct upstream_peer *peer, const struct upstream_wish *wish)
+static bool open_for(struct upstream_peer *peer, const struct upstream_wish *wish)
 {
-    if (!may_open(peer))
-        return false;
     char text[HOST_BYTES_MAX + 1];
     const char *host = NULL;
     if (upstream_is_by_host(&peer->pool->how)) {
@@ -131,6 +132,11 @@ bool upstream_warm_open_origin(struct upstream_peer *peer, const struct upstream
     }
     upstream_conn_open(peer, host);
     return true;
+}
+
+bool upstream_warm_open_origin(struct upstream_peer *peer, const struct upstream_wish *wish)
+{
+    return may_open(peer) && open_for(peer, wish);
 }
 
 static struct upstream_peer *choose_to_open(struct upstream_pool *pool,
@@ -169,6 +175,38 @@ static void open_for_waiters(struct upstream_pool *pool)
     }
 }
 
+/* ---- last resort ----------------------------------------------------------------------------- */
+
+/* Backbone: the connect rate holds for these, too. */
+static bool may_hurry(struct upstream_pool *pool)
+{
+    struct upstream *upstream = pool->upstream;
+    uint64_t now_ms = upstream_now_ms(upstream);
+    if (pool->is_origin || connect_rate_take(&upstream->rate, now_ms))
+        return true;
+    plan_at(pool, connect_rate_next_ms(&upstream->rate, now_ms));
+    return false;
+}
+
+/* Who has nowhere else to go does not wait until peers may be tried again. */
+static void open_last_resorts(struct upstream_pool *pool)
+{
+    for (struct upstream_waiter *waiter = pool->first_waiter; waiter != NULL;
+         waiter = waiter->next) {
+        const struct upstream_wish *wish = &waiter->wish;
+        if (!wish->is_last_resort)
+            continue;
+        struct last_resort next = upstream_pool_last_resort(pool, wish, false);
+        for (; next.action == LAST_RESORT_OPEN; next = upstream_pool_last_resort(pool, wish, false))
+            if (!may_hurry(pool) || !open_for(pool->peers[next.peer], wish))
+                return;
+        if (next.next_ms != UINT64_MAX)
+            plan_at(pool, next.next_ms);
+        if (wish->tried_count == 0)
+            return; /* nobody behind it is better off */
+    }
+}
+
 /* ---- both ------------------------------------------------------------------------------------ */
 
 void upstream_warm_now(struct upstream_pool *pool)
@@ -179,6 +217,8 @@ void upstream_warm_now(struct upstream_pool *pool)
         open_for_waiters(pool);
     else
         plan_backbone(pool);
+    if (pool->last_resorts > 0)
+        open_last_resorts(pool);
 }
 
 void upstream_warm_soon(struct upstream_pool *pool)

@@ -82,6 +82,7 @@ static void check_request(const struct http_head *made, const struct hop_out *ou
     struct hop_in next;
     hop_read(made, true, &peer, out->cdn_id, &next);
     assert(addr_eq(&next.client, &out->in->client));
+    assert(next.is_last_resort == out->is_last_resort);
     assert(next.attempts_used == out->attempt && next.deadline_ms_left == out->deadline_ms_left);
     assert(str_eq(next.map, out->map) && str_eq(next.source, out->site));
     assert(str_eq(next.request_id, out->request_id));
@@ -138,6 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .map = STR("api"),
         .attempt = 2,
         .deadline_ms_left = 14850,
+        .is_last_resort = true,
         .request_id = in.request_id.len > 0 ? in.request_id : STR("r-1"),
         .traceparent = str_from(trace),
         .from = flags & FROM_H1 ? HOP_FROM_H1 : HOP_FROM_H2,

@@ -22,7 +22,9 @@ struct rules {
     struct retry_budget budgets[RULES_REGIONS_MAX + 1];
     uint32_t peers[RULES_REGIONS_MAX]; /* how many a candidate has; numbered 100 x target + i */
     bool is_tried[RULES_REGIONS_MAX][RULES_PEERS_MAX];
-    bool is_lacking[RULES_REGIONS_MAX];
+    bool is_spared[RULES_REGIONS_MAX][RULES_PEERS_MAX]; /* for a last resort */
+    bool is_lacking[RULES_REGIONS_MAX], has_declined[RULES_REGIONS_MAX];
+    bool is_last_resort; /* of the present attempt */
     unsigned tries[RULES_REGIONS_MAX];
     bool is_unproven, is_replayable, is_started;
     unsigned deaths, sent, records;
@@ -54,7 +56,8 @@ static inline size_t rules_find(const struct rules *rules, struct attempt_target
 static inline bool rules_is_free(enum attempt_cause cause)
 {
     return cause == ATTEMPT_NO_PEER || cause == ATTEMPT_CONNECT || cause == ATTEMPT_FULL ||
-           cause == ATTEMPT_ACQUIRE_TIMEOUT || cause == ATTEMPT_NOT_PROCESSED;
+           cause == ATTEMPT_ACQUIRE_TIMEOUT || cause == ATTEMPT_NOT_PROCESSED ||
+           cause == ATTEMPT_RESTING;
 }
 
 static inline void rules_setup(struct rules *rules, struct draw draw, struct attempts *attempts)
@@ -76,6 +79,7 @@ static inline void rules_setup(struct rules *rules, struct draw draw, struct att
         .is_idempotent = rules_chance(rules, 60),
         .retries_status = rules_chance(rules, 50),
         .is_over_backbone = rules_chance(rules, 25),
+        .is_last_resort = rules_chance(rules, 30),
         .max = 1 + (uint32_t)rules_below(rules, 6),
         .used = (uint32_t)rules_below(rules, 3),
         .deadline_ms = rules_chance(rules, 70) ? rules->now_ms + rules_below(rules, 8000) : 0,
@@ -84,12 +88,41 @@ static inline void rules_setup(struct rules *rules, struct draw draw, struct att
     attempts_init(attempts, &rules->settings);
 }
 
+static inline bool rules_declines(enum attempt_cause cause)
+{
+    return cause == ATTEMPT_NOT_PROCESSED || cause == ATTEMPT_RESTING;
+}
+
+/* Is there somebody who has not declined, the present candidate apart? */
+static inline bool rules_has_other(const struct rules *rules)
+{
+    for (size_t i = 0; i < rules->settings.target_count; i++)
+        if (i != rules->at && !rules->has_declined[i] && !rules->is_lacking[i] &&
+            rules->tries[i] < INSTANCE_TRIES)
+            return true;
+    return false;
+}
+
+/* `rules->at` was chosen. */
+static inline void rules_check_choice(struct rules *rules, const struct attempt_step *step)
+{
+    bool has_other = rules_has_other(rules);
+    if (rules->settings.is_over_backbone) {
+        assert(step->is_last_resort == rules->settings.is_last_resort);
+    } else {
+        assert(step->is_last_resort == !has_other);
+        /* Who has declined is asked only when nobody else is left. */
+        assert(!rules->has_declined[rules->at] || !has_other);
+    }
+    rules->is_last_resort = step->is_last_resort;
+}
+
 /* Would there be anything to try? Counted without knowing how attempts.c chooses. */
 static inline bool rules_has_candidate(const struct rules *rules)
 {
     for (size_t i = 0; i < rules->settings.target_count; i++) {
         bool may_go = !rules->settings.is_over_backbone ||
-                      (i == rules->at && rules->last.cause != ATTEMPT_NOT_PROCESSED);
+                      (i == rules->at && !rules_declines(rules->last.cause));
         if (may_go && !rules->is_lacking[i] && rules->tries[i] < INSTANCE_TRIES)
             return true;
     }
@@ -181,6 +214,9 @@ static inline uint32_t rules_find_peer(struct rules *rules, const struct attempt
     size_t count = attempts_tried(attempts, tried, ATTEMPTS_MAX);
     size_t expected = 0;
     for (size_t i = 0; i < RULES_PEERS_MAX; i++)
+        if (rules->is_last_resort && rules->is_spared[rules->at][i])
+            rules->is_tried[rules->at][i] = rules->is_spared[rules->at][i] = false;
+    for (size_t i = 0; i < RULES_PEERS_MAX; i++)
         expected += rules->is_tried[rules->at][i];
     assert(count == expected);
     for (size_t i = 0; i < count; i++)
@@ -196,8 +232,9 @@ static inline struct attempt_record rules_outcome(struct rules *rules, uint32_t 
     struct attempt_record record = { .peer = peer, .started_ms = rules->now_ms };
     if (peer == UINT32_MAX) {
         static const enum attempt_cause lacks[] = { ATTEMPT_NO_PEER, ATTEMPT_FULL,
-                                                    ATTEMPT_ACQUIRE_TIMEOUT, ATTEMPT_CONNECT };
-        record.cause = lacks[rules_below(rules, 4)];
+                                                    ATTEMPT_ACQUIRE_TIMEOUT, ATTEMPT_CONNECT,
+                                                    ATTEMPT_RESTING };
+        record.cause = lacks[rules_below(rules, rules->is_last_resort ? 4 : 5)];
         record.is_proof = true;
         return record;
     }
@@ -216,12 +253,15 @@ static inline void rules_note(struct rules *rules, const struct attempt_record *
     rules->records++;
     if (record->peer != UINT32_MAX) {
         rules->is_tried[rules->at][record->peer % 100] = true;
+        rules->is_spared[rules->at][record->peer % 100] =
+            record->cause == ATTEMPT_NOT_PROCESSED && !rules->is_last_resort;
         rules->sent++;
-    } else if (record->cause != ATTEMPT_CONNECT) {
+    } else if (record->cause != ATTEMPT_CONNECT && record->cause != ATTEMPT_RESTING) {
         rules->is_lacking[rules->at] = true;
     }
     if (!record->is_proof && record->cause != ATTEMPT_NONE)
         rules->is_unproven = true;
+    rules->has_declined[rules->at] |= rules_declines(record->cause);
     rules->deaths += !record->is_proof &&
                      (record->cause == ATTEMPT_CLOSED || record->cause == ATTEMPT_PING_TIMEOUT ||
                       record->cause == ATTEMPT_GATEWAY);
@@ -249,6 +289,7 @@ static inline void rules_play(struct draw draw)
         if (rules.records > 0)
             rules_check_retry(&rules);
         rules.at = rules_find(&rules, step.target);
+        rules_check_choice(&rules, &step);
         bool is_charged = rules.records > 0 && !rules_is_free(rules.last.cause);
         uint64_t left = retry_budget_tokens(&rules.budgets[rules.at]);
         if (is_charged)

@@ -19,14 +19,14 @@ static const struct {
     char letter;
     bool has_peer;
 } events[] = {
-    { ATTEMPT_NO_PEER, 'n', false },         { ATTEMPT_FULL, 'f', false },
-    { ATTEMPT_ACQUIRE_TIMEOUT, 'a', false }, { ATTEMPT_CONNECT, 'c', true },
-    { ATTEMPT_CONNECT, 'x', false },         { ATTEMPT_REFUSED, 'R', true },
-    { ATTEMPT_NOT_PROCESSED, 'N', true },    { ATTEMPT_RESET, 'r', true },
-    { ATTEMPT_CLOSED, 'd', true },           { ATTEMPT_PING_TIMEOUT, 'p', true },
-    { ATTEMPT_TRY_TIMEOUT, 't', true },      { ATTEMPT_PROTOCOL, 'b', true },
-    { ATTEMPT_STATUS, 's', true },           { ATTEMPT_STATUS_421, 'm', true },
-    { ATTEMPT_GATEWAY, 'g', true },
+    { ATTEMPT_NO_PEER, 'n', false },     { ATTEMPT_FULL, 'f', false },
+    { ATTEMPT_RESTING, 'z', false },     { ATTEMPT_ACQUIRE_TIMEOUT, 'a', false },
+    { ATTEMPT_CONNECT, 'c', true },      { ATTEMPT_CONNECT, 'x', false },
+    { ATTEMPT_REFUSED, 'R', true },      { ATTEMPT_NOT_PROCESSED, 'N', true },
+    { ATTEMPT_RESET, 'r', true },        { ATTEMPT_CLOSED, 'd', true },
+    { ATTEMPT_PING_TIMEOUT, 'p', true }, { ATTEMPT_TRY_TIMEOUT, 't', true },
+    { ATTEMPT_PROTOCOL, 'b', true },     { ATTEMPT_STATUS, 's', true },
+    { ATTEMPT_STATUS_421, 'm', true },   { ATTEMPT_GATEWAY, 'g', true },
 };
 
 static struct attempt_record event_of(char letter, uint32_t peer)
@@ -82,6 +82,15 @@ static const struct row rows[] = {
     { "GET: origins die one by one", ORIGIN, 9, "d", "00", RETRY_ALLOWED, 0, false },
     { "GET: count", 0, 2, "tt", "00", RETRY_DENIED_COUNT, 504, false },
     { "lacks do not count", 0, 1, "nn", "012", RETRY_ALLOWED, 0, false },
+    { "who rests is asked again when nobody else is left", POST, 9, "zzNn", "01201", RETRY_ALLOWED,
+      0, false },
+    { "who declined comes after who has not", 0, 9, "Ncnz", "01120", RETRY_ALLOWED, 0, false },
+    { "all rest, then nothing comes", POST, 9, "zzzaaa", "012012", RETRY_DENIED_NOWHERE, 503,
+      true },
+    { "resting origins are left for the next region", POST | ORIGIN, 9, "z", "01", RETRY_ALLOWED, 0,
+      false },
+    { "backbone: resting origins are told of", BACKBONE | ORIGIN, 9, "z", "0", RETRY_DENIED_HOP,
+      503, true },
     { "backbone: another instance", BACKBONE, 9, "r", "00", RETRY_ALLOWED, 0, false },
     { "backbone: no other region", BACKBONE, 9, "ccc", "000", RETRY_DENIED_HOP, 503, true },
     { "backbone: a refusal is passed back", BACKBONE, 9, "N", "0", RETRY_DENIED_HOP, 503, true },
@@ -138,6 +147,57 @@ static void test_next_follows_table(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         print_message("%s\n", rows[i].what);
         play(&rows[i]);
+    }
+}
+
+/* Each attempt's digit, and '!' behind a last resort. */
+static void test_next_says_when_nobody_else_is_left(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        unsigned flags;
+        bool is_told; /* by the hop before */
+        const char *events, *expected;
+    } stories[] = {
+        { "one region", ONE, false, "ccc", "0!0!0!" },
+        { "the last that has not declined", 0, false, "NNNN", "012!0!1!" },
+        { "those that rest, too", 0, false, "zzzzz", "012!0!1!2!" },
+        { "an instance that failed leaves hope", 0, false, "RRR", "0001" },
+        { "a lack leaves none", 0, false, "nnNN", "012!2!2!" },
+        { "hope is left behind", 0, false, "dNNR", "0120!0!" },
+        { "backbone: not ours to know", BACKBONE, false, "cc", "000" },
+        { "backbone: told so", BACKBONE, true, "cc", "0!0!0!" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(stories); i++) {
+        const struct attempt_target targets[] = { { .region = { 0 } },
+                                                  { .region = { 1 } },
+                                                  { .region = { 2 } } };
+        struct attempts attempts;
+        attempts_init(&attempts, &(struct attempts_settings){
+                                     .targets = targets,
+                                     .target_count = stories[i].flags & ONE ? 1 : TARGETS,
+                                     .is_idempotent = true,
+                                     .is_over_backbone = (stories[i].flags & BACKBONE) != 0,
+                                     .is_last_resort = stories[i].is_told,
+                                     .max = 16,
+                                 });
+        const struct attempts_facts facts = { .now_ms = NOW_MS, .can_replay = true };
+        char told[2 * ATTEMPTS_MAX + 1] = "";
+        size_t len = 0;
+        struct attempt_step step = attempts_next(&attempts, &facts);
+        for (uint32_t turn = 0; step.is_attempt; turn++) {
+            told[len++] = (char)('0' + step.target.region.n);
+            if (step.is_last_resort)
+                told[len++] = '!';
+            if (stories[i].events[turn] == '\0')
+                break;
+            struct attempt_record record = event_of(stories[i].events[turn], turn);
+            attempts_record(&attempts, &record);
+            step = attempts_next(&attempts, &facts);
+        }
+        print_message("%s\n", stories[i].what);
+        assert_string_equal(told, stories[i].expected);
     }
 }
 
@@ -340,6 +400,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_next_follows_table),
+        cmocka_unit_test(test_next_says_when_nobody_else_is_left),
         cmocka_unit_test(test_next_without_targets),
         cmocka_unit_test(test_next_heeds_deadline),
         cmocka_unit_test(test_next_after_start_is_denied),

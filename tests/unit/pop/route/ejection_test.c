@@ -143,6 +143,22 @@ static void test_observe_while_out(void **state)
     assert_int_equal(ejection.until_ms, until_ms);
 }
 
+static void test_pardon_brings_back_on_probation(void **state)
+{
+    (void)state;
+    struct ejection ejection = { 0 };
+    assert_true(fail_times(&ejection, 3, NOW_MS));
+    ejection_pardon(&ejection, NOW_MS + 10);
+    assert_false(ejection_is_out(&ejection, NOW_MS + 10));
+    assert_false(ejection_poll(&ejection, NOW_MS + 2 * EJECT_MS));
+    assert_true(fail_times(&ejection, 1, NOW_MS + 20)); /* for longer */
+    assert_true(ejection_is_out(&ejection, NOW_MS + 20 + 2 * EJECT_MS - 1));
+    struct ejection in = { .failures = 2 };
+    ejection_pardon(&in, NOW_MS); /* nothing to pardon: a request that ended late */
+    assert_int_equal(in.failures, 2);
+    assert_false(in.is_on_probation);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_observe_leaves_half_of_the_pool),
         cmocka_unit_test(test_observe_can_be_turned_off),
         cmocka_unit_test(test_observe_while_out),
+        cmocka_unit_test(test_pardon_brings_back_on_probation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

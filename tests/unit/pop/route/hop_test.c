@@ -76,6 +76,7 @@ static void fixture_init(struct fixture *fixture, const char *client, bool is_tr
         .map = STR("api"),
         .attempt = 1,
         .deadline_ms_left = 14850,
+        .is_last_resort = true,
         .request_id = STR("r-1"),
         .traceparent = STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         .from = HOP_FROM_H2,
@@ -88,6 +89,8 @@ static const char everything[] = "steer-client: 2001:db8::7\n"
                                  "steer-visited: us-east, us-west,,b@d\n"
                                  "steer-attempt: 2\n"
                                  "steer-deadline-ms: 14850\n"
+                                 "steer-last-resort: 1\n"
+                                 "steer-last-resort: 1\n"
                                  "steer-map: api\n"
                                  "steer-source: gru1\n"
                                  "x-request-id: 01J-x/y+z=\n"
@@ -112,6 +115,7 @@ static void test_read_believes_the_backbone_only(void **state)
     assert_false(hop_has_visited(&in, STR("us")));
     assert_int_equal(in.attempts_used, 2);
     assert_int_equal(in.deadline_ms_left, 14850);
+    assert_true(in.is_last_resort);
     assert_str(in.map, "api");
     assert_str(in.source, "gru1");
     assert_str(in.request_id, "01J-x/y+z=");
@@ -121,7 +125,7 @@ static void test_read_believes_the_backbone_only(void **state)
     hop_read(&head, false, &peer, STR("steer"), &in);
     assert_true(addr_eq(&in.client, &peer));
     assert_int_equal(in.client_text.len + in.visited_count + in.attempts_used +
-                         in.deadline_ms_left + in.map.len + in.source.len,
+                         in.deadline_ms_left + in.is_last_resort + in.map.len + in.source.len,
                      0);
     assert_str(in.request_id, "01J-x/y+z=");
     assert_int_equal(in.cdn_loops, 2);
@@ -137,6 +141,7 @@ static void test_read_ignores_what_is_malformed(void **state)
                                             "steer-visited: ,\n"
                                             "steer-attempt: 1e3\n"
                                             "steer-deadline-ms: -5\n"
+                                            "steer-last-resort: yes\n"
                                             "steer-map: a b\n"
                                             "steer-source: \"x\"\n"
                                             "x-request-id: a b\n"
@@ -146,8 +151,8 @@ static void test_read_ignores_what_is_malformed(void **state)
     hop_read(&head, true, &peer, STR("steer"), &in);
     assert_true(addr_eq(&in.client, &peer));
     assert_int_equal(in.client_text.len + in.visited_count + in.attempts_used +
-                         in.deadline_ms_left + in.map.len + in.source.len + in.request_id.len +
-                         in.traceparent.len,
+                         in.deadline_ms_left + in.is_last_resort + in.map.len + in.source.len +
+                         in.request_id.len + in.traceparent.len,
                      0);
     head = head_of(&arena, "steer-deadline-ms: 0\nsteer-visited: a,b,c,d,e,f,g,h\n");
     hop_read(&head, true, &peer, STR("steer"), &in);
@@ -226,6 +231,7 @@ static void test_request_at_the_entry(void **state)
                          "steer-client: 203.0.113.7\n"
                          "steer-attempt: 1\n"
                          "steer-deadline-ms: 14850\n"
+                         "steer-last-resort: 1\n"
                          "steer-map: api\n"
                          "steer-source: gru1\n");
     assert_str(made.path, "/x?y");
@@ -271,6 +277,7 @@ static void test_request_behind_the_entry(void **state)
                          "steer-visited: us-west,us-east\n"
                          "steer-attempt: 12\n"
                          "steer-deadline-ms: 14850\n"
+                         "steer-last-resort: 1\n"
                          "steer-map: api\n"
                          "steer-source: us-east\n");
     assert_true(made.fields[0].is_sensitive);

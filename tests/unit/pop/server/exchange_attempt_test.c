@@ -250,6 +250,44 @@ static void test_nobody_there_is_unprocessed_over_the_backbone(void **state)
     finish(503, "no_peer");
 }
 
+/* A gateway tries what rests only for who has nobody else to ask. */
+static void test_the_last_region_is_told_to_persist(void **state)
+{
+    (void)state;
+    fixture_start(POP_ROLE_POP, "gru1", "{}");
+    client_makes("POST", "/", false);
+    client_asks();
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(str_eq_text(peer_field(peer_at(i), "steer-last-resort"), ""));
+        peer_answers(peer_at(i), 503, "steer-not-processed", "resting");
+    }
+    assert_true(str_eq_text(peer_field(peer_at(2), "steer-last-resort"), "1"));
+    peer_answers(peer_at(2), 201, NULL, NULL);
+    peer_ends(peer_at(2), "");
+    finish(201, NULL);
+}
+
+static void test_a_gateway_persists_when_it_is_told(void **state)
+{
+    (void)state;
+    for (int is_told = 0; is_told < 2; is_told++) {
+        fixture_start(POP_ROLE_GATEWAY, "us-east", "{}");
+        from.is_backbone = true;
+        from.source.n = GRU1;
+        seen.wait_mask = 1;
+        client_makes("POST", "/", false);
+        if (is_told)
+            client_adds("steer-last-resort", "1");
+        client_asks();
+        assert_int_equal(seen.waiter->wish.is_last_resort, is_told);
+        seen.waiter->on_lack(seen.waiter, UPSTREAM_RESTING);
+        assert_int_equal(seen.response.status, 503);
+        assert_true(
+            str_eq_text(http_head_get(&seen.response, STR("steer-not-processed")), "resting"));
+        finish(503, "resting");
+    }
+}
+
 /* A client at a gateway's own door: the next region is ours to ask, with proof only. */
 static void test_a_direct_client_crosses_regions(void **state)
 {
@@ -453,6 +491,8 @@ int main(void)
         cmocka_unit_test(test_content_waits_without_a_peer),
         cmocka_unit_test(test_refused_by_all_is_told_so),
         cmocka_unit_test(test_nobody_there_is_unprocessed_over_the_backbone),
+        cmocka_unit_test(test_the_last_region_is_told_to_persist),
+        cmocka_unit_test(test_a_gateway_persists_when_it_is_told),
         cmocka_unit_test(test_a_direct_client_crosses_regions),
         cmocka_unit_test(test_websocket_that_nobody_takes),
         cmocka_unit_test(test_try_timeout_moves_a_get_and_not_a_post),

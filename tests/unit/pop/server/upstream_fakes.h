@@ -515,17 +515,29 @@ void exchange_on_closed(void *stream_owner, struct http_client_stream *stream,
     upstream_done(asker->waiter.upstream, &asker->lease, &result);
 }
 
-/* `target` in the numbers of `settings`; NULL: the present ones. */
-static inline void ask_by(struct upstream *upstream, struct asker *asker,
-                          const struct upstream_target *target, const struct settings *settings)
+static inline void ask_with(struct upstream *upstream, struct asker *asker,
+                            const struct upstream_wish *wish)
 {
     memset(asker, 0, sizeof(*asker));
-    asker->waiter.wish.target = *target;
-    asker->waiter.wish.settings = settings;
+    asker->waiter.wish = *wish;
     asker->waiter.wish.host = STR("www.example.com:443");
     asker->waiter.on_lease = on_lease;
     asker->waiter.on_lack = on_lack;
     upstream_acquire(upstream, &asker->waiter);
+}
+
+/* `target` in the numbers of `settings`; NULL: the present ones. */
+static inline void ask_by(struct upstream *upstream, struct asker *asker,
+                          const struct upstream_target *target, const struct settings *settings)
+{
+    ask_with(upstream, asker, &(struct upstream_wish){ .target = *target, .settings = settings });
+}
+
+static inline void ask_as(struct upstream *upstream, struct asker *asker,
+                          const struct upstream_target *target, bool is_last_resort)
+{
+    const struct upstream_wish wish = { .target = *target, .is_last_resort = is_last_resort };
+    ask_with(upstream, asker, &wish);
 }
 
 static inline void ask(struct upstream *upstream, struct asker *asker,

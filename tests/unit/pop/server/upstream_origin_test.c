@@ -169,7 +169,7 @@ static void test_all_refused_is_told_at_once(void **state)
     ask(all.upstream, &asker, &target);
     assert_int_equal(far_refuses_all() + far_refuses_all(), 2);
     assert_int_equal(asker.lacks, 1);
-    assert_int_equal(asker.lack, UPSTREAM_CONNECT);
+    assert_int_equal(asker.lack, UPSTREAM_RESTING);
     ask(all.upstream, &asker, &target); /* backing off */
     assert_int_equal(asker.lacks, 1);
     pass(2000);
@@ -177,6 +177,136 @@ static void test_all_refused_is_told_at_once(void **state)
     far_accepts_all(false);
     assert_int_equal(asker.leases, 1);
     answer(&asker);
+    stop();
+}
+
+/* While somebody else may serve, an origin that failed is waited for no longer than a connect in
+ * the same site takes. */
+static void test_doubted_servers_are_waited_for_shortly(void **state)
+{
+    (void)state;
+    start_warm();
+    struct asker first, second, third;
+    const struct upstream_target target = origin(H1);
+    ask(all.upstream, &first, &target);
+    far_refuses_all();
+    far_refuses_all();
+    assert_int_equal(first.lack, UPSTREAM_RESTING);
+    pass(2000);
+    ask(all.upstream, &first, &target);
+    assert_int_equal(first.lacks, 0);
+    assert_int_equal(count_there(81) + count_there(82), 1); /* one at a time */
+    pass(UPSTREAM_DOUBTED_WAIT_MS / 2);
+    ask(all.upstream, &second, &target); /* another server, another connect */
+    pass(UPSTREAM_DOUBTED_WAIT_MS / 2 + 1);
+    assert_int_equal(first.lack, UPSTREAM_RESTING);
+    assert_int_equal(first.lacks, 1);
+    pass(UPSTREAM_DOUBTED_WAIT_MS);
+    assert_int_equal(second.lacks, 1);
+    ask(all.upstream, &third, &target); /* what has been on its way for long is not waited for */
+    assert_int_equal(third.lack, UPSTREAM_RESTING);
+    assert_int_equal(third.lacks, 1);
+    assert_true(far_accepts_all(false) > 0);
+    ask(all.upstream, &third, &target);
+    assert_int_equal(third.leases, 1);
+    answer(&third);
+    stop();
+}
+
+static void test_last_resort_finds_who_is_back_at_once(void **state)
+{
+    (void)state;
+    start_warm();
+    struct asker asker, other;
+    const struct upstream_target target = origin(H1);
+    for (int i = 0; i < 12; i++) { /* the backoff is long by now */
+        ask(all.upstream, &asker, &target);
+        far_refuses_all();
+        far_refuses_all();
+        pass(1000);
+    }
+    ask(all.upstream, &asker, &target);
+    far_refuses_all();
+    far_refuses_all();
+    ask_as(all.upstream, &asker, &target, true);
+    ask_as(all.upstream, &other, &target, true);
+    size_t connects = 0;
+    for (int i = 0; i < 8; i++) {
+        pass(LAST_RESORT_GAP_MS);
+        connects += far_refuses_all();
+        assert_int_equal(asker.leases + asker.lacks, 0);
+    }
+    assert_in_range(connects, 4, 16); /* both servers, each once in a gap */
+    pass(LAST_RESORT_GAP_MS);
+    assert_true(far_accepts_all(false) > 0);
+    assert_int_equal(asker.leases, 1);
+    answer(&asker);
+    assert_int_equal(other.leases, 1);
+    answer(&other);
+    stop();
+}
+
+static void test_last_resort_gives_up_after_acquire(void **state)
+{
+    (void)state;
+    start_warm();
+    struct asker asker;
+    const struct upstream_target target = origin(H1);
+    ask(all.upstream, &asker, &target);
+    far_refuses_all();
+    far_refuses_all();
+    ask_as(all.upstream, &asker, &target, true);
+    for (int i = 0; i < 49; i++) {
+        far_refuses_all();
+        pass(5);
+        assert_int_equal(asker.lacks, 0);
+    }
+    pass(10);
+    assert_int_equal(asker.lacks, 1);
+    assert_int_equal(asker.lack, UPSTREAM_TIMEOUT);
+    stop();
+}
+
+/* One server is ejected, the other one dead. */
+static void test_last_resort_takes_an_ejected_server(void **state)
+{
+    (void)state;
+    start_warm();
+    struct asker asker;
+    const struct upstream_target target = origin(H1);
+    for (int i = 0; i < 200 && tallied(TALLY_EJECTIONS) == 0; i++) {
+        ask(all.upstream, &asker, &target);
+        far_accepts_all(false);
+        pass(0);
+        asker.status = transport_of(&asker)->link.port == 81 ? 503 : 200;
+        answer(&asker);
+        pass(2000);
+    }
+    assert_int_equal(tallied(TALLY_EJECTIONS), 1);
+    for (size_t i = 0; i < fakes.link_count; i++)
+        if (fakes.links[i]->link.is_there && fakes.links[i]->link.port == 82)
+            end_link(fakes.links[i], TRANSPORT_RESET);
+    pass(0);
+    ask(all.upstream, &asker, &target);
+    far_refuses_all(); /* 82 */
+    assert_int_equal(asker.lack, UPSTREAM_RESTING);
+    ask_as(all.upstream, &asker, &target, true);
+    far_accepts_all(false);
+    assert_int_equal(asker.leases, 1);
+    assert_int_equal(transport_of(&asker)->link.port, 81);
+    assert_true(asker.lease.is_trial);
+    asker.status = 503;
+    answer(&asker);
+    ask(all.upstream, &asker, &target); /* still out */
+    assert_int_equal(asker.lack, UPSTREAM_RESTING);
+    ask_as(all.upstream, &asker, &target, true);
+    assert_int_equal(asker.leases, 1);
+    answer(&asker); /* well: it is back */
+    ask(all.upstream, &asker, &target);
+    assert_int_equal(asker.leases, 1);
+    assert_false(asker.lease.is_trial);
+    answer(&asker);
+    assert_int_equal(tallied(TALLY_TRIALS), 2);
     stop();
 }
 
@@ -296,6 +426,10 @@ int main(void)
         cmocka_unit_test(test_closed_connections_are_not_chosen),
         cmocka_unit_test(test_refused_connection_moves_on_to_another_server),
         cmocka_unit_test(test_all_refused_is_told_at_once),
+        cmocka_unit_test(test_doubted_servers_are_waited_for_shortly),
+        cmocka_unit_test(test_last_resort_finds_who_is_back_at_once),
+        cmocka_unit_test(test_last_resort_gives_up_after_acquire),
+        cmocka_unit_test(test_last_resort_takes_an_ejected_server),
         cmocka_unit_test(test_failing_server_is_ejected_and_comes_back),
         cmocka_unit_test(test_http2_origins_share_one_connection),
         cmocka_unit_test(test_tls_by_host_keeps_hosts_apart),

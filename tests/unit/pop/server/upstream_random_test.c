@@ -65,7 +65,7 @@ static void disturb_asker(struct rng *rng, struct asker *asker)
     struct upstream_target target =
         rng_below(rng, 2) == 0 ? region((unsigned)rng_below(rng, 3)) : origin(rng_below(rng, 2));
     if (!is_asking(asker)) {
-        ask(all.upstream, asker, &target);
+        ask_as(all.upstream, asker, &target, rng_below(rng, 3) == 0);
         assert_true(asker->leases + asker->lacks + (asker->waiter.link != NULL) == 1);
     } else if (asker->waiter.link != NULL) {
         upstream_cancel(&asker->waiter);

@@ -150,6 +150,36 @@ static void test_acquire_gives_up_after_its_time(void **state)
     stop();
 }
 
+static void test_last_resort_waits_for_a_dead_region(void **state)
+{
+    (void)state;
+    start_warm();
+    const struct upstream_target us = region(US);
+    for (size_t i = 0; i < fakes.link_count; i++)
+        if (fakes.links[i]->link.is_there && fakes.links[i]->link.port < 2000)
+            end_link(fakes.links[i], TRANSPORT_RESET);
+    for (int i = 0; i < 40; i++) {
+        pass(300);
+        far_refuses_all();
+    }
+    struct asker asker;
+    ask(all.upstream, &asker, &us);
+    assert_int_equal(asker.lack, UPSTREAM_RESTING);
+    size_t made = fakes.link_count;
+    ask_as(all.upstream, &asker, &us, true);
+    for (int i = 0; i < 4; i++) {
+        pass(LAST_RESORT_GAP_MS);
+        far_refuses_all();
+    }
+    assert_in_range(fakes.link_count - made, 2, 10);
+    assert_int_equal(asker.lacks, 0);
+    pass(LAST_RESORT_GAP_MS);
+    far_accepts_all(true);
+    assert_int_equal(asker.leases, 1);
+    answer(&asker);
+    stop();
+}
+
 static void test_acquire_does_not_wait_for_a_dead_region(void **state)
 {
     (void)state;
@@ -160,14 +190,14 @@ static void test_acquire_does_not_wait_for_a_dead_region(void **state)
             end_link(fakes.links[i], TRANSPORT_RESET);
     struct asker asker;
     ask(all.upstream, &asker, &us); /* eu is warm: better than a handshake with who knows whom */
-    assert_int_equal(asker.lack, UPSTREAM_CONNECT);
+    assert_int_equal(asker.lack, UPSTREAM_RESTING);
     for (int i = 0; i < 3; i++) {
         pass(0);
         far_refuses_all();
     }
     ask(all.upstream, &asker, &us);
     assert_int_equal(asker.lacks, 1);
-    assert_int_equal(asker.lack, UPSTREAM_CONNECT);
+    assert_int_equal(asker.lack, UPSTREAM_RESTING);
     assert_int_equal(tallied(TALLY_WAITED_FOR_CONNECT), 0);
     /* It comes back, and is warm again without being asked. */
     for (int i = 0; i < 60; i++) {
@@ -567,6 +597,7 @@ int main(void)
         cmocka_unit_test(test_acquire_waits_in_order_for_what_is_on_its_way),
         cmocka_unit_test(test_acquire_gives_up_after_its_time),
         cmocka_unit_test(test_acquire_does_not_wait_for_a_dead_region),
+        cmocka_unit_test(test_last_resort_waits_for_a_dead_region),
         cmocka_unit_test(test_failures_are_backed_off),
         cmocka_unit_test(test_goaway_is_replaced_and_the_old_one_finishes),
         cmocka_unit_test(test_connections_are_replaced_before_their_age),
