@@ -180,10 +180,14 @@ def test_as_a_program_it_joins_the_dns_curves(tmp_path):
     done = run(tmp_path / "latency.json")
     assert done.returncode == 0 and "unbound, TTL 60" in done.stdout
     assert "unbound, TTL 60" in (tmp_path / "latency.html").read_text(encoding="utf-8")
+    assert "unbound, TTL 60" in rendered(results, tmp_path)[0], "whoever calls the function gets them too"
+    (tmp_path / "honour.json").write_text("cut sh")
+    assert run(tmp_path / "latency.json").returncode == 0
 
 
 def test_as_a_program_it_names_what_it_cannot_read(tmp_path):
     (tmp_path / "broken.json").write_text("{")
-    for path in (tmp_path / "broken.json", tmp_path / "missing.json"):
+    (tmp_path / "list.json").write_text("[]")
+    for path in (tmp_path / "broken.json", tmp_path / "missing.json", tmp_path / "list.json"):
         done = run(path)
         assert done.returncode == 2 and path.name in done.stderr and "Traceback" not in done.stderr

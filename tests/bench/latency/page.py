@@ -74,7 +74,7 @@ svg .in.first_response_byte-ink { fill: var(--on-strong); }
 .key svg { display: inline-block; width: 22px; height: 12px; margin: 0 6px 0 0; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .86em; margin-top: 8px; min-width: 100%; }
 th, td { padding: 2px 8px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
-td.words { white-space: normal; text-align: left; min-width: 12em; color: var(--soft); }
+td.words { white-space: normal; }
 th:first-child, td:first-child { text-align: left; } th { color: var(--soft); font-weight: 600; }
 details summary { cursor: pointer; color: var(--soft); font-size: .9em; margin-top: 6px; }
 ul.verdicts { list-style: none; padding: 0; margin: .4em 0; } .ok::before { content: "✓ "; color: var(--good); }
@@ -170,11 +170,11 @@ def honour_card(title, words, part, until_s, marks):
     rows = []
     for name in series:
         moment = "none" if last.get(name) is None else f"{last[name]:.1f} s"
-        rows.append([name, moment, (questions.get(name) or {}).get("asked", "–"),
-                     element("td", about.get(name) or "", class_="words")])
+        words_of = element("td", name, element("div", about.get(name) or "", class_="soft"), class_="words")
+        rows.append([words_of, moment, (questions.get(name) or {}).get("asked", "–")])
     return element("section", element("h3", title), element("p", words, class_="soft"), key_of(entries),
                    plots.steps(series, until_s, marks, title),
-                   rows_table(["resolver", "last old answer", "questions", ""], rows), class_="card")
+                   rows_table(["resolver", "last old answer", "questions"], rows), class_="card")
 
 
 def last_second(part):

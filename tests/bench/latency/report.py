@@ -103,19 +103,18 @@ def table(results):
     return "\n".join(lines).lstrip("\n")
 
 
+def with_curves(results, path):
+    """The results with the newest DNS curves: those in the same folder as `path`, if there are any."""
+    try:
+        curves = json.loads(pathlib.Path(path).with_name("honour.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return results
+    return {**results, "honour": curves} if isinstance(curves, dict) else results
+
+
 def write_html(results, path):
-    """One file that needs nothing else."""
-    pathlib.Path(path).write_text(page.render(results), encoding="utf-8")
-
-
-def load(path):
-    """The results, with the DNS curves beside them."""
-    path = pathlib.Path(path)
-    results = json.loads(path.read_text(encoding="utf-8"))
-    curves = path.with_name("honour.json")
-    if curves.exists():
-        results["honour"] = json.loads(curves.read_text(encoding="utf-8"))
-    return results
+    """One file that needs nothing else; DNS curves that lie beside it join it."""
+    pathlib.Path(path).write_text(page.render(with_curves(results, path)), encoding="utf-8")
 
 
 def main():
@@ -124,11 +123,14 @@ def main():
     parser.add_argument("--html", type=pathlib.Path, help="where the page goes (default: beside the results)")
     options = parser.parse_args()
     try:
-        results = load(options.results)
+        results = json.loads(options.results.read_text(encoding="utf-8"))
+        if not isinstance(results, dict):
+            raise ValueError("these are no results")
     except (OSError, ValueError) as error:
         print(f"report: {options.results}: {error}", file=sys.stderr)
         return 2
     target = options.html or options.results.with_suffix(".html")
+    results = with_curves(results, options.results)
     print(table(results))
     write_html(results, target)
     print(f"\nwritten to {target}")
