@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "steering/base/str.h"
 
+#include <endian.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,8 +113,8 @@ static void put_hex_half(uint64_t half, char *out)
     word = (word & 0x00f000f000f000f0u) << 4 | (word & 0x000f000f000f000fu);
     uint64_t is_letter = (word + 0x0606060606060606u) >> 4 & 0x0101010101010101u;
     word += 0x3030303030303030u + is_letter * ('a' - '0' - 10);
-    for (unsigned i = 0; i < 8; i++)
-        out[i] = (char)(word >> (56 - 8 * i));
+    word = htobe64(word);
+    memcpy(out, &word, sizeof(word));
 }
 
 void str_put_hex(uint64_t value, char out[16])
