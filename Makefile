@@ -99,7 +99,7 @@ TLS_SRC := $(addprefix pop/tls/,ticket_keys.c tls_bio.c tls_context.c tls_engine
 	tls_output.c tls_pem.c tls_sessions.c tls_tickets.c)
 HTTP_SRC := $(addprefix pop/http/,h1_body.c h1_client.c h1_fields.c h1_input.c h1_out.c \
 	h1_parse.c h1_server.c h1_write.c h2_client.c h2_common.c h2_head.c h2_input.c h2_memory.c h2_output.c \
-	h2_server.c h2_stream.c head.c pipe.c proxy_protocol.c score.c session.c window.c)
+	h2_server.c h2_stream.c head.c hpack_encoder.c hpack_static.c pipe.c proxy_protocol.c score.c session.c window.c)
 ROUTE_SRC := $(addprefix pop/route/,attempts.c choice.c connect_rate.c ejection.c floor_plan.c hop_make.c \
 	hop_read.c hop_refusal.c hop_text.c hop_trace.c last_resort.c liveness.c retry_budget.c route_table.c rtt.c)
 POP_SRC := $(addprefix pop/server/,access_log.c client.c client_addrs.c client_conn.c \
@@ -212,7 +212,7 @@ TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c 
 	tally_test.c tcp_clients_test.c)
 TESTS_tls := $(addprefix tests/unit/pop/tls/,context_test.c handshake_test.c ticket_keys_test.c tickets_test.c)
 TESTS_http := $(addprefix tests/unit/pop/http/,h1_client_test.c h1_server_test.c \
-	h2_load_test.c h2_session_test.c h2_violations_test.c head_test.c pipe_test.c proxy_protocol_test.c \
+	h2_load_test.c h2_session_test.c h2_heads_test.c h2_violations_test.c head_test.c hpack_encoder_test.c pipe_test.c proxy_protocol_test.c \
 	score_test.c window_test.c)
 TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts_test.c \
 	budgets_test.c choice_test.c ejection_test.c floor_plan_test.c \
@@ -232,7 +232,7 @@ FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
 FUZZ_answer := $(addprefix tests/fuzz/,answer_fuzz.c)
 FUZZ_tls := $(addprefix tests/fuzz/,ticket_keys_fuzz.c)
 FUZZ_http := $(addprefix tests/fuzz/,h1_client_fuzz.c h1_server_fuzz.c h2_client_fuzz.c \
-	h2_server_fuzz.c mapping_fuzz.c proxy_protocol_fuzz.c)
+	h2_server_fuzz.c hpack_encoder_fuzz.c mapping_fuzz.c proxy_protocol_fuzz.c)
 FUZZ_route := $(addprefix tests/fuzz/,attempts_fuzz.c hop_fuzz.c)
 
 # Small programs that callgrind is run on: make build/release/tests/bench/answer_bench

@@ -13,7 +13,6 @@ struct client_stream {
     struct http_client_stream pub; /* first */
     struct h2_stream h2;
     struct client_stream *next; /* in client->pending */
-    struct h2_fields fields;    /* until submitted */
 };
 
 /* Requests wait here, not in nghttp2's queue, until the moment they are produced: one that the
@@ -171,7 +170,7 @@ static struct http_client_stream *request(struct http_session *base, const struc
     h2_listen(h2);
     if (body != NULL)
         h2_attach(h2, body);
-    h2_fields_of_request(&stream->fields, head, h2->arena);
+    h2_queue_request(h2, head);
     *client->pending_end = stream;
     client->pending_end = &stream->next;
     client->pending_count++;
@@ -186,8 +185,16 @@ static void submit(struct client *client, struct client_stream *stream)
     const struct pipe *body = h2->out;
     bool has_body =
         body != NULL && !(body->is_ended && body->len == 0 && body->trailers.field_count == 0);
-    int32_t id = nghttp2_submit_request(client->h2.ng, NULL, stream->fields.items,
-                                        stream->fields.count, has_body ? &provider : NULL, h2);
+    /* What a response may be like depends on the method: that much it must know. */
+    struct str method = h2->said->head.method;
+    const nghttp2_nv field = { .name = (uint8_t *)(uintptr_t) ":method",
+                               .namelen = sizeof(":method") - 1,
+                               .value = (uint8_t *)(uintptr_t)method.ptr,
+                               .valuelen = method.len,
+                               .flags =
+                                   NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE };
+    int32_t id =
+        nghttp2_submit_request(client->h2.ng, NULL, &field, 1, has_body ? &provider : NULL, h2);
     if (id < 0) {
         set_draining(client);
         close_pending(stream, HTTP_ERROR_REFUSED);

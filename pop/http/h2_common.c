@@ -162,6 +162,9 @@ static void take_frames(struct h2_session *session)
         len = 0;
     }
     session->left = (struct h2_piece){ .at = frame, .len = (size_t)len };
+    if (session->has_said)
+        session->left = session->said; /* in place of nghttp2's HEADERS, which have no fields */
+    session->has_said = false;
 }
 
 /* The same by way of `spill`: the buffer is too small to begin a frame of content in. */
@@ -197,6 +200,8 @@ static void fill(struct h2_session *session, size_t capacity)
 static void keep_left(struct h2_session *session)
 {
     uint8_t *kept = session->left.len > 0 ? mem_dup(session->left.at, session->left.len) : NULL;
+    free(session->block);
+    session->block = NULL;
     free(session->kept);
     session->kept = kept;
     session->left.at = kept;
@@ -268,7 +273,7 @@ static nghttp2_option *make_options(const struct http_limits *limits)
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_reserved_remote_streams(option, 0);
-    nghttp2_option_set_max_deflate_dynamic_table_size(option, limits->hpack_table_bytes);
+    nghttp2_option_set_max_deflate_dynamic_table_size(option, 0); /* field blocks are ours */
     nghttp2_option_set_max_send_header_block_length(option, SEND_HEAD_BYTES);
     nghttp2_option_set_max_continuations(option,
                                          limits->head_bytes / H2_FRAME_BYTES + CONTINUATIONS_SPARE);
@@ -317,6 +322,7 @@ void h2_session_start(struct h2_session *session, const struct h2_role *role, bo
     session->base.version = HTTP_2;
     session->budget.bytes = limits->connection_window;
     score_init(&session->score, limits->score_max);
+    hpack_encoder_init(&session->encoder, &session->base.pool->blocks, limits->hpack_table_bytes);
     nghttp2_session_callbacks *calls = make_callbacks();
     nghttp2_option *option = make_options(limits);
     nghttp2_mem memory = h2_memory_begin(session);
@@ -334,6 +340,7 @@ void h2_session_start(struct h2_session *session, const struct h2_role *role, bo
 void h2_session_fini(struct h2_session *session)
 {
     nghttp2_session_del(session->ng);
+    hpack_encoder_fini(&session->encoder);
     free(session->kept);
     while (session->streams != NULL)
         h2_stream_unlink(session->streams);

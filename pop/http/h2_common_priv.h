@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "pop/http/codec.h"
+#include "pop/http/hpack_encoder.h"
 #include "pop/http/score.h"
 #include "pop/http/window.h"
 
@@ -32,6 +33,14 @@ enum {
 enum { H2_PING_OF_OWNER = 1, H2_PING_OF_DRAIN = 2 };
 
 struct h2_session;
+
+/* A head that waits for its turn to be sent: a copy in the stream's arena. */
+struct h2_said {
+    struct h2_said *next;
+    struct http_head head;
+    size_t octets_max; /* of its field block */
+    bool is_trailers;
+};
 
 struct h2_stream {
     struct h2_session *session; /* NULL after it was freed */
@@ -54,9 +63,10 @@ struct h2_stream {
     bool is_reset_by_peer;
 
     /* Outgoing. */
-    struct pipe *out; /* NULL: nothing, or no more */
-    bool is_deferred; /* nghttp2 waits for h2_resume */
-    bool is_starved;  /* by the peer's window: content waits */
+    struct h2_said *said; /* heads that nghttp2 will come to, in order */
+    struct pipe *out;     /* NULL: nothing, or no more */
+    bool is_deferred;     /* nghttp2 waits for h2_resume */
+    bool is_starved;      /* by the peer's window: content waits */
     bool is_out_ended;
 
     enum http_error error; /* why we have reset it */
@@ -106,6 +116,10 @@ struct h2_session {
     bool is_window_bound; /* the frame being made is as long as a window lets it */
 
     /* Output. */
+    struct hpack_encoder encoder;
+    bool has_said;         /* nghttp2 makes HEADERS, which we have written... */
+    struct h2_piece said;  /* ...but for these octets, in `block` */
+    uint8_t *block;        /* inside produce only; NULL: none */
     struct h2_piece spilt; /* in `spill`; goes before `left` */
     struct h2_piece left;  /* of the frame that nghttp2 gave last */
     void *page;            /* of nghttp2's table of streams; NULL: it went (h2_memory.c) */
@@ -167,6 +181,8 @@ void h2_ping(struct http_session *session);
 void h2_goaway(struct h2_session *session, bool is_final);
 void h2_goaway_after_ping(struct h2_session *session);
 
+void h2_write_frame_head(uint8_t *at, const nghttp2_frame_hd *head); /* H2_FRAME_HEAD_BYTES */
+
 /* nghttp2's callbacks (h2_input.c, h2_output.c). */
 void h2_input_register(nghttp2_session_callbacks *calls);
 void h2_output_register(nghttp2_session_callbacks *calls);
@@ -197,19 +213,18 @@ void h2_end(struct h2_stream *stream);
 
 /* ---- heads (h2_head.c) ----------------------------------------------------------------------- */
 
-struct h2_fields {
-    nghttp2_nv *items;
-    size_t count, capacity;
-};
-
-/* nghttp2's view of a head. All is in `arena`, texts are copied; it must live until the frame is
- * sent. */
-void h2_fields_of_request(struct h2_fields *fields, const struct http_head *head,
-                          struct arena *arena);
-void h2_fields_of_response(struct h2_fields *fields, const struct http_head *head,
-                           struct arena *arena);
-void h2_fields_of_trailers(struct h2_fields *fields, const struct http_head *head,
-                           struct arena *arena);
+/* nghttp2 keeps the state of streams and says when HEADERS are due; it is given a head without
+ * fields, and the field block in its place is ours (h2_say). So heads are copied once, and coded
+ * once, into the buffer that is sent.
+ *
+ * Each queues a copy of `head`, and must be followed by the nghttp2_submit_* that makes the frame.
+ */
+void h2_queue_request(struct h2_stream *stream, const struct http_head *head);
+void h2_queue_response(struct h2_stream *stream, const struct http_head *head);
+/* False: none of the fields may be in trailers, nothing is queued. */
+bool h2_queue_trailers(struct h2_stream *stream, const struct http_head *head);
+/* Writes the next of them: nghttp2 is about to send HEADERS with `flags`. */
+void h2_say(struct h2_stream *stream, uint8_t flags);
 /* Takes one field in; false: the stream must be reset. */
 bool h2_head_take(struct h2_stream *stream, nghttp2_rcbuf *name, nghttp2_rcbuf *value);
 /* The block is complete: joins cookie crumbs. */

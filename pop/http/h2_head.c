@@ -10,40 +10,34 @@ enum { FIELD_OVERHEAD = 32 };
 
 /* ---- out ------------------------------------------------------------------------------------- */
 
+enum { LENGTH_DIGITS_MAX = 20 };
+
 /* Where texts of one head are copied to: one piece of the arena. */
 struct copier {
-    uint8_t *at;
-    const uint8_t *end;
+    char *at;
+    const char *end;
 };
 
 static struct str copy(struct copier *copier, struct str text)
 {
     assert(text.len <= (size_t)(copier->end - copier->at));
-    uint8_t *to = copier->at;
+    char *to = copier->at;
     if (text.len > 0)
         memcpy(to, text.ptr, text.len);
     copier->at += text.len;
-    return (struct str){ .ptr = (const char *)to, .len = text.len };
+    return (struct str){ .ptr = to, .len = text.len };
 }
 
-/* Both texts live until the frame is sent. */
-static void add(struct h2_fields *fields, struct str name, struct str value)
+static bool is_content_length(struct str name)
 {
-    assert(fields->count < fields->capacity);
-    fields->items[fields->count++] = (nghttp2_nv){
-        .name = (uint8_t *)(uintptr_t)name.ptr, /* nghttp2 only reads it */
-        .namelen = name.len,
-        .value = (uint8_t *)(uintptr_t)value.ptr,
-        .valuelen = value.len,
-        .flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE,
-    };
+    return name.len == sizeof("content-length") - 1 &&
+           memcmp(name.ptr, "content-length", name.len) == 0;
 }
 
-/* `name` is a literal. */
-static void add_copied(struct h2_fields *fields, struct copier *copier, struct str name,
-                       struct str value)
+/* content-length is written from what was understood, not from what was read. */
+static bool is_sent(const struct http_head *head, const struct http_field *field)
 {
-    add(fields, name, copy(copier, value));
+    return head->content_length < 0 || !is_content_length(field->name);
 }
 
 static size_t field_bytes(const struct http_head *head)
@@ -54,95 +48,175 @@ static size_t field_bytes(const struct http_head *head)
     return bytes;
 }
 
-static bool is_content_length(struct str name)
+static void copy_fields(struct h2_said *said, const struct http_head *head,
+                        bool (*is_wanted)(const struct http_head *, const struct http_field *),
+                        struct copier *copier)
 {
-    return name.len == sizeof("content-length") - 1 &&
-           memcmp(name.ptr, "content-length", name.len) == 0;
+    for (size_t i = 0; i < head->field_count; i++) {
+        const struct http_field *field = &head->fields[i];
+        if (is_wanted(head, field))
+            said->head.fields[said->head.field_count++] =
+                (struct http_field){ .name = copy(copier, field->name),
+                                     .value = copy(copier, field->value),
+                                     .is_sensitive = field->is_sensitive };
+    }
 }
 
-static void add_field(struct h2_fields *fields, struct copier *copier,
-                      const struct http_field *field)
+static void queue(struct h2_stream *stream, struct h2_said *said)
 {
-    struct str name = copy(copier, field->name);
-    add(fields, name, copy(copier, field->value));
-    if (field->is_sensitive)
-        fields->items[fields->count - 1].flags |= NGHTTP2_NV_FLAG_NO_INDEX;
+    struct h2_said **last = &stream->said;
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = said;
 }
 
-/* All fields; content-length is written from what was understood, not from what was read. */
-static void add_fields(struct h2_fields *fields, struct copier *copier,
-                       const struct http_head *head)
+/* Without fields; `*out_copier` has room for all texts. */
+static struct h2_said *said_new(struct h2_stream *stream, const struct http_head *head,
+                                struct copier *out_copier)
 {
-    for (size_t i = 0; i < head->field_count && i < HEAD_FIELDS_MAX; i++)
-        if (head->content_length < 0 || !is_content_length(head->fields[i].name))
-            add_field(fields, copier, &head->fields[i]);
+    enum { OTHERS_MAX = 7 }; /* pseudo fields, their names, and content-length */
+    enum { OTHERS_BYTES = OTHERS_MAX * (HPACK_FIELD_EXTRA + LENGTH_DIGITS_MAX) };
+    struct h2_said *said =
+        arena_alloc(stream->arena, sizeof(*said) + head->field_count * sizeof(struct http_field));
+    size_t bytes = head->method.len + head->scheme.len + head->authority.len + head->path.len +
+                   head->protocol.len + field_bytes(head);
+    out_copier->at = (char *)arena_bytes(stream->arena, bytes);
+    out_copier->end = out_copier->at + bytes;
+    *said = (struct h2_said){
+        .head = { .status = head->status,
+                  .content_length = head->content_length,
+                  .fields = (struct http_field *)(void *)(said + 1) },
+        .octets_max = HPACK_BEGIN_EXTRA + OTHERS_BYTES + bytes +
+                      head->field_count * (size_t)HPACK_FIELD_EXTRA,
+    };
+    return said;
 }
 
-static void add_content_length(struct h2_fields *fields, struct arena *arena, int64_t length)
+void h2_queue_request(struct h2_stream *stream, const struct http_head *head)
 {
-    if (length < 0)
-        return;
-    enum { DIGITS_MAX = 20 };
-    char *text = (char *)arena_bytes(arena, DIGITS_MAX);
-    size_t at = DIGITS_MAX;
-    uint64_t rest = (uint64_t)length;
-    do {
-        text[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
-    add(fields, STR("content-length"), (struct str){ .ptr = text + at, .len = DIGITS_MAX - at });
-}
-
-static struct copier copier_make(struct arena *arena, size_t bytes)
-{
-    uint8_t *at = arena_bytes(arena, bytes);
-    return (struct copier){ .at = at, .end = at + bytes };
-}
-
-static void fields_init(struct h2_fields *fields, const struct http_head *head, struct arena *arena)
-{
-    enum { OTHERS_MAX = 8 }; /* pseudo fields, and content-length */
-    size_t count = head->field_count < HEAD_FIELDS_MAX ? head->field_count : HEAD_FIELDS_MAX;
-    fields->count = 0;
-    fields->capacity = count + OTHERS_MAX;
-    fields->items = arena_alloc(arena, fields->capacity * sizeof(*fields->items));
-}
-
-void h2_fields_of_request(struct h2_fields *fields, const struct http_head *head,
-                          struct arena *arena)
-{
+    struct copier copier;
+    struct h2_said *said = said_new(stream, head, &copier);
     bool is_extended = head->protocol.len > 0;
-    struct str method = is_extended ? STR("CONNECT") : head->method;
-    struct str scheme = head->scheme.len > 0 ? head->scheme : STR("https");
-    struct copier copier =
-        copier_make(arena, method.len + scheme.len + head->authority.len + head->path.len +
-                               head->protocol.len + field_bytes(head));
-    fields_init(fields, head, arena);
-    add_copied(fields, &copier, STR(":method"), method);
-    add_copied(fields, &copier, STR(":scheme"), scheme);
-    if (head->authority.len > 0)
-        add_copied(fields, &copier, STR(":authority"), head->authority);
-    add_copied(fields, &copier, STR(":path"), head->path);
-    if (is_extended)
-        add_copied(fields, &copier, STR(":protocol"), head->protocol);
-    add_fields(fields, &copier, head);
-    add_content_length(fields, arena, head->content_length);
+    said->head.method = is_extended ? STR("CONNECT") : copy(&copier, head->method);
+    said->head.scheme = head->scheme.len > 0 ? copy(&copier, head->scheme) : STR("https");
+    said->head.authority = copy(&copier, head->authority);
+    said->head.path = copy(&copier, head->path);
+    said->head.protocol = copy(&copier, head->protocol);
+    copy_fields(said, head, is_sent, &copier);
+    queue(stream, said);
 }
 
-void h2_fields_of_response(struct h2_fields *fields, const struct http_head *head,
-                           struct arena *arena)
+void h2_queue_response(struct h2_stream *stream, const struct http_head *head)
 {
     assert(head->status >= 100 && head->status <= 999);
-    const char status[] = { (char)('0' + head->status / 100), (char)('0' + head->status / 10 % 10),
-                            (char)('0' + head->status % 10) };
-    struct copier copier = copier_make(arena, sizeof(status) + field_bytes(head));
-    fields_init(fields, head, arena);
-    add_copied(fields, &copier, STR(":status"),
-               (struct str){ .ptr = status, .len = sizeof(status) });
-    add_fields(fields, &copier, head);
+    struct copier copier;
+    struct h2_said *said = said_new(stream, head, &copier);
+    copy_fields(said, head, is_sent, &copier);
     /* RFC 9110 section 8.6: not in these. */
-    if (head->status >= 200 && head->status != 204)
-        add_content_length(fields, arena, head->content_length);
+    if (head->status < 200 || head->status == 204)
+        said->head.content_length = -1;
+    queue(stream, said);
+}
+
+static void put_request_line(struct hpack_encoder *encoder, const struct http_head *head)
+{
+    hpack_encoder_put(encoder, STR(":method"), head->method, false);
+    hpack_encoder_put(encoder, STR(":scheme"), head->scheme, false);
+    if (head->authority.len > 0)
+        hpack_encoder_put(encoder, STR(":authority"), head->authority, false);
+    hpack_encoder_put(encoder, STR(":path"), head->path, false);
+    if (head->protocol.len > 0)
+        hpack_encoder_put(encoder, STR(":protocol"), head->protocol, false);
+}
+
+static void put_status(struct hpack_encoder *encoder, uint16_t status)
+{
+    const char digits[] = { (char)('0' + status / 100), (char)('0' + status / 10 % 10),
+                            (char)('0' + status % 10) };
+    hpack_encoder_put(encoder, STR(":status"), (struct str){ .ptr = digits, .len = sizeof(digits) },
+                      false);
+}
+
+static void put_content_length(struct hpack_encoder *encoder, int64_t length)
+{
+    char digits[LENGTH_DIGITS_MAX];
+    size_t at = sizeof(digits);
+    uint64_t rest = (uint64_t)length;
+    do {
+        digits[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    hpack_encoder_put(encoder, STR("content-length"),
+                      (struct str){ .ptr = digits + at, .len = sizeof(digits) - at }, false);
+}
+
+/* Returns the block's length. */
+static size_t put_block(struct hpack_encoder *encoder, const struct h2_said *said, uint8_t *out)
+{
+    const struct http_head *head = &said->head;
+    hpack_encoder_begin(encoder, out);
+    if (head->method.len > 0)
+        put_request_line(encoder, head);
+    else if (!said->is_trailers)
+        put_status(encoder, head->status);
+    for (size_t i = 0; i < head->field_count; i++)
+        hpack_encoder_put(encoder, head->fields[i].name, head->fields[i].value,
+                          head->fields[i].is_sensitive);
+    if (head->content_length >= 0)
+        put_content_length(encoder, head->content_length);
+    return (size_t)(hpack_encoder_end(encoder) - out);
+}
+
+static void put_frame_head(uint8_t *at, size_t len, uint8_t type, uint8_t flags, int32_t id)
+{
+    h2_write_frame_head(
+        at, &(nghttp2_frame_hd){ .length = len, .type = type, .flags = flags, .stream_id = id });
+}
+
+/* A block that is too large for the rest of the buffer, or for one frame: HEADERS and as many
+ * CONTINUATIONs as it takes. */
+static void say_by_block(struct h2_session *session, const struct h2_said *said, uint8_t flags,
+                         int32_t id)
+{
+    uint8_t *fields = mem_resize(NULL, said->octets_max, 1);
+    size_t len = put_block(&session->encoder, said, fields);
+    size_t frames = len == 0 ? 1 : (len + H2_FRAME_BYTES - 1) / H2_FRAME_BYTES;
+    free(session->block);
+    session->block = mem_resize(NULL, len + frames * H2_FRAME_HEAD_BYTES, 1);
+    uint8_t *at = session->block;
+    for (size_t i = 0, from = 0; i < frames; i++) {
+        size_t part = len - from < H2_FRAME_BYTES ? len - from : H2_FRAME_BYTES;
+        uint8_t type = i == 0 ? NGHTTP2_HEADERS : NGHTTP2_CONTINUATION;
+        uint8_t frame_flags = i == 0 ? flags & NGHTTP2_FLAG_END_STREAM : 0;
+        if (i + 1 == frames)
+            frame_flags |= NGHTTP2_FLAG_END_HEADERS;
+        put_frame_head(at, part, type, frame_flags, id);
+        memcpy(at + H2_FRAME_HEAD_BYTES, fields + from, part);
+        at += H2_FRAME_HEAD_BYTES + part;
+        from += part;
+    }
+    free(fields);
+    session->said = (struct h2_piece){ .at = session->block, .len = (size_t)(at - session->block) };
+}
+
+void h2_say(struct h2_stream *stream, uint8_t flags)
+{
+    struct h2_session *session = stream->session;
+    const struct h2_said *said = stream->said;
+    assert(said != NULL && !session->has_said);
+    stream->said = said->next;
+    session->has_said = true;
+    session->said = (struct h2_piece){ .len = 0 };
+    size_t room = session->room > H2_FRAME_HEAD_BYTES ? session->room - H2_FRAME_HEAD_BYTES : 0;
+    if (said->octets_max > room || said->octets_max > H2_FRAME_BYTES) {
+        say_by_block(session, said, flags, stream->id);
+        return;
+    }
+    size_t len = put_block(&session->encoder, said, session->out + H2_FRAME_HEAD_BYTES);
+    uint8_t frame_flags = (flags & NGHTTP2_FLAG_END_STREAM) | NGHTTP2_FLAG_END_HEADERS;
+    put_frame_head(session->out, len, NGHTTP2_HEADERS, frame_flags, stream->id);
+    session->out += H2_FRAME_HEAD_BYTES + len;
+    session->room -= H2_FRAME_HEAD_BYTES + len;
 }
 
 /* Those that would frame, route, or authorise a message come too late in trailers (RFC 9110
@@ -181,14 +255,22 @@ static bool is_trailer(struct str name)
     return true;
 }
 
-void h2_fields_of_trailers(struct h2_fields *fields, const struct http_head *head,
-                           struct arena *arena)
+static bool is_sent_behind(const struct http_head *head, const struct http_field *field)
 {
-    struct copier copier = copier_make(arena, field_bytes(head));
-    fields_init(fields, head, arena);
-    for (size_t i = 0; i < head->field_count && i < HEAD_FIELDS_MAX; i++)
-        if (is_trailer(head->fields[i].name))
-            add_field(fields, &copier, &head->fields[i]);
+    (void)head;
+    return is_trailer(field->name);
+}
+
+bool h2_queue_trailers(struct h2_stream *stream, const struct http_head *head)
+{
+    struct copier copier;
+    struct h2_said *said = said_new(stream, head, &copier);
+    said->is_trailers = true;
+    said->head.content_length = -1;
+    copy_fields(said, head, is_sent_behind, &copier);
+    if (said->head.field_count > 0)
+        queue(stream, said);
+    return said->head.field_count > 0;
 }
 
 /* ---- in -------------------------------------------------------------------------------------- */

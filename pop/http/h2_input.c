@@ -152,6 +152,9 @@ static void take_settings(struct h2_session *session, const nghttp2_frame *frame
             base->events->on_settings_ack(base->owner);
         return;
     }
+    for (size_t i = 0; i < frame->settings.niv; i++)
+        if (frame->settings.iv[i].settings_id == NGHTTP2_SETTINGS_HEADER_TABLE_SIZE)
+            hpack_encoder_limit(&session->encoder, frame->settings.iv[i].value);
     h2_charge(session, SCORE_SETTINGS);
     bool is_first = !session->has_settings;
     session->has_settings = true;

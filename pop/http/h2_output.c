@@ -26,11 +26,9 @@ static void finish(struct h2_stream *stream, uint32_t *flags)
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (stream->out->trailers.field_count == 0)
         return;
-    struct h2_fields fields;
-    h2_fields_of_trailers(&fields, &stream->out->trailers, stream->arena);
-    if (fields.count == 0)
+    if (!h2_queue_trailers(stream, &stream->out->trailers))
         return;
-    if (nghttp2_submit_trailer(stream->session->ng, stream->id, fields.items, fields.count) == 0)
+    if (nghttp2_submit_trailer(stream->session->ng, stream->id, NULL, 0) == 0)
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
 }
 
@@ -92,8 +90,7 @@ static ssize_t on_read_length(nghttp2_session *ng, uint8_t type, int32_t id, int
     return session->is_window_bound ? credit : (ssize_t)length;
 }
 
-/* Not from nghttp2's buffer: when the frame had to wait, other sessions have used that since. */
-static void put_frame_head(struct h2_session *session, const nghttp2_frame_hd *head)
+void h2_write_frame_head(uint8_t *at, const nghttp2_frame_hd *head)
 {
     const uint8_t bytes[H2_FRAME_HEAD_BYTES] = {
         (uint8_t)(head->length >> 16),
@@ -106,7 +103,15 @@ static void put_frame_head(struct h2_session *session, const nghttp2_frame_hd *h
         (uint8_t)(head->stream_id >> 8),
         (uint8_t)head->stream_id,
     };
-    h2_put(session, bytes, sizeof(bytes));
+    memcpy(at, bytes, sizeof(bytes));
+}
+
+/* Not from nghttp2's buffer: when the frame had to wait, other sessions have used that since. */
+static void put_frame_head(struct h2_session *session, const nghttp2_frame_hd *head)
+{
+    h2_write_frame_head(session->out, head);
+    session->out += H2_FRAME_HEAD_BYTES;
+    session->room -= H2_FRAME_HEAD_BYTES;
 }
 
 static int on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *frame_head,
@@ -154,6 +159,28 @@ static const char *word_of(uint32_t code)
     }
 }
 
+/* Not later: when nghttp2 has given the frame away, the stream may be closed and gone. */
+static int on_before_send(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
+{
+    (void)ng;
+    struct h2_session *session = user;
+    if (frame->hd.type == NGHTTP2_HEADERS)
+        h2_say(h2_stream_of(session, frame->hd.stream_id), frame->hd.flags);
+    return 0;
+}
+
+/* The stream is about to end another way: its heads stay in step with nghttp2's frames. */
+static int on_not_sent(nghttp2_session *ng, const nghttp2_frame *frame, int code, void *user)
+{
+    (void)ng, (void)code;
+    if (frame->hd.type != NGHTTP2_HEADERS)
+        return 0;
+    struct h2_stream *stream = h2_stream_of(user, frame->hd.stream_id);
+    if (stream != NULL && stream->said != NULL)
+        stream->said = stream->said->next;
+    return 0;
+}
+
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     (void)ng;
@@ -177,6 +204,8 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
 
 void h2_output_register(nghttp2_session_callbacks *calls)
 {
+    nghttp2_session_callbacks_set_before_frame_send_callback(calls, on_before_send);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(calls, on_not_sent);
     nghttp2_session_callbacks_set_on_frame_send_callback(calls, on_frame_send);
     nghttp2_session_callbacks_set_send_data_callback(calls, on_send_data);
     nghttp2_session_callbacks_set_data_source_read_length_callback(calls, on_read_length);

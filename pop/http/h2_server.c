@@ -117,9 +117,8 @@ static void refuse(struct h2_stream *h2, uint16_t status, const char *reason)
 {
     struct server *server = server_of(h2);
     const struct http_head head = { .status = status, .content_length = 0 };
-    struct h2_fields fields;
-    h2_fields_of_response(&fields, &head, h2->arena);
-    nghttp2_submit_response(server->h2.ng, h2->id, fields.items, fields.count, NULL);
+    h2_queue_response(h2, &head);
+    nghttp2_submit_response(server->h2.ng, h2->id, NULL, 0, NULL);
     h2_charge(&server->h2, SCORE_BAD_REQUEST);
     if (server->events->on_rejected != NULL)
         server->events->on_rejected(server->h2.base.owner, status, reason);
@@ -208,10 +207,8 @@ static void inform(struct http_server_stream *pub, const struct http_head *head)
     struct h2_stream *h2 = &stream_of_pub(pub)->h2;
     if (h2->is_closed || pub->is_responded || head->status == 101)
         return;
-    struct h2_fields fields;
-    h2_fields_of_response(&fields, head, h2->arena);
-    nghttp2_submit_headers(h2->session->ng, NGHTTP2_FLAG_NONE, h2->id, NULL, fields.items,
-                           fields.count, NULL);
+    h2_queue_response(h2, head);
+    nghttp2_submit_headers(h2->session->ng, NGHTTP2_FLAG_NONE, h2->id, NULL, NULL, 0, NULL);
     h2_wake(h2->session);
 }
 
@@ -228,15 +225,14 @@ static void respond(struct http_server_stream *pub, const struct http_head *head
     }
     if (body != NULL && body->is_ended && body->len == 0 && body->trailers.field_count == 0)
         body = NULL;
-    struct h2_fields fields;
-    h2_fields_of_response(&fields, head, h2->arena);
+    h2_queue_response(h2, head);
     nghttp2_data_provider provider;
     if (body != NULL) {
         h2_attach(h2, body);
         provider = h2_provider(h2);
     }
-    int failed = nghttp2_submit_response(h2->session->ng, h2->id, fields.items, fields.count,
-                                         body != NULL ? &provider : NULL);
+    int failed =
+        nghttp2_submit_response(h2->session->ng, h2->id, NULL, 0, body != NULL ? &provider : NULL);
     if (failed != 0)
         h2_reset(h2, HTTP_ERROR_INTERNAL);
     h2_wake(h2->session);
