@@ -403,6 +403,7 @@ install: all ## programs, manuals, completion, examples; PREFIX=/usr/local DESTD
 	install -D -m 644 LICENSE $(SHARE)/doc/steer/LICENSE
 	for file in $(EXAMPLES); do \
 		install -D -m 644 $$file $(SHARE)/doc/steer/examples/$$(basename $$file) || exit 1; done
+	sed -i 's|/usr/local/bin/|$(PREFIX)/bin/|' $(SHARE)/doc/steer/examples/*.service
 	install -D -m 755 tools/make-certs $(SHARE)/doc/steer/examples/make-certs
 	for file in $(GEO_LICENCE); do \
 		install -D -m 644 $$file $(SHARE)/doc/steer/geo/$$(basename $$file) || exit 1; done

@@ -60,11 +60,49 @@ static enum err write_all(int fd, struct str content)
     return ERR_OK;
 }
 
+enum { MODE_BITS = 07777, FILE_READ_BITS = 0044, FOLDER_READ_BITS = 0055 };
+
+/* Root works in folders of others, who might have put a link there to catch it. */
+static bool is_plain(const struct stat *what)
+{
+    return S_ISDIR(what->st_mode) || (S_ISREG(what->st_mode) && what->st_nlink == 1);
+}
+
+void file_take_after(int fd, const char *folder)
+{
+    struct stat own, above;
+    if (fstat(fd, &own) != 0 || stat(folder, &above) != 0 || !is_plain(&own))
+        return;
+    bool is_folder = S_ISDIR(own.st_mode);
+    bool is_root = geteuid() == 0;
+    bool is_groups = (above.st_mode & S_IWGRP) != 0 && (above.st_mode & S_ISVTX) == 0;
+    mode_t mode = S_IRUSR | S_IWUSR;
+    mode |= above.st_mode & (is_folder ? FOLDER_READ_BITS : FILE_READ_BITS);
+    if (is_folder)
+        mode |= S_IXUSR | (is_groups ? above.st_mode & S_ISGID : 0);
+    bool is_other = (is_root && own.st_uid != above.st_uid) || own.st_gid != above.st_gid;
+    if ((is_root || is_groups) && is_other)
+        is_groups &= fchown(fd, is_root ? above.st_uid : (uid_t)-1, above.st_gid) == 0;
+    if (is_groups)
+        mode |= S_IWGRP;
+    /* Failure: it is somebody else's, who may have wanted it so. */
+    if ((own.st_mode & MODE_BITS) != mode && fchmod(fd, mode) != 0)
+        return;
+}
+
+static void take_after_above(int fd, const char *path)
+{
+    char *folder = file_beside(path, ".");
+    file_take_after(fd, folder);
+    free(folder);
+}
+
 static enum err write_temporary(const char *path, struct str content, bool is_durable)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
         return err_from_errno(errno);
+    take_after_above(fd, path);
     enum err err = write_all(fd, content);
     if (err == ERR_OK && is_durable && fsync(fd) != 0)
         err = err_from_errno(errno);
@@ -113,8 +151,14 @@ enum err file_replace(const char *path, struct str content, bool is_durable)
 static enum err make_folder(const char *path)
 {
     struct stat found;
-    if (mkdir(path, 0755) == 0)
+    if (mkdir(path, 0755) == 0) {
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0) {
+            take_after_above(fd, path);
+            close(fd);
+        }
         return ERR_OK;
+    }
     if (errno != EEXIST)
         return err_from_errno(errno);
     if (stat(path, &found) == 0 && S_ISDIR(found.st_mode))

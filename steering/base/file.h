@@ -18,7 +18,13 @@ MUST_USE enum err file_read(const char *path, struct buf *out);
  * `is_durable` false leaves out both fsyncs. */
 MUST_USE enum err file_replace(const char *path, struct str content, bool is_durable);
 
-/* mkdir -p with mode 0755 for what is missing. ERR_EXISTS when a file is in the way, ERR_DENIED,
+/* What was made in a folder that several users write in (the operators of a store) must not depend
+ * on whose umask it was: the file or folder `fd` gets the read and search permissions of `folder`,
+ * its group and that group's right to write, unless everybody may write there (sticky); what root
+ * makes belongs to the folder's owner. Nothing happens to what is somebody else's. */
+void file_take_after(int fd, const char *folder);
+
+/* mkdir -p; what is missing takes after the folder above it, with 0755 at most but for the group. ERR_EXISTS when a file is in the way, ERR_DENIED,
  * ERR_NO_SPACE, ERR_NOT_FOUND for the empty path, ERR_IO; `errno` is kept. */
 MUST_USE enum err file_make_folders(const char *path);
 /* The folder of `path`, joined with `name` unless `name` is absolute. Owned by the caller. */

@@ -50,9 +50,12 @@ bool dir_write_file(const char *path, struct str text, bool is_durable, const ch
 {
     if (!dir_step(step))
         return false;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
         return false;
+    char *folder = file_beside(path, ".");
+    file_take_after(fd, folder);
+    free(folder);
     bool is_written = dir_write_at(fd, text, 0, step);
     if (is_written && is_durable)
         is_written = dir_step(step) && fsync(fd) == 0;
@@ -110,9 +113,10 @@ enum err dir_lock(struct dir_store *dir, int operation, struct diag *diag, int *
 {
     for (;;) {
         /* Reading is enough for a lock: writers may be several users. */
-        int fd = open(dir->lock_path, O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
+        int fd = open(dir->lock_path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (fd < 0)
             return explain_lock_failure(dir, errno, diag);
+        file_take_after(fd, dir->folder);
         if (!wait_for_lock(fd, operation, dir->lock_wait_ms)) {
             int kept = errno;
             close(fd);

@@ -38,12 +38,13 @@ void dir_withdraw(struct store *store)
     dir_abandon(dir);
 }
 
-static int open_locked(const char *path)
+static int open_locked(const char *path, const char *folder)
 {
     for (int tries = 0; tries < JOIN_TRIES; tries++) {
-        int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
+        int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (fd < 0)
             return -1;
+        file_take_after(fd, folder);
         if (flock(fd, LOCK_EX | LOCK_NB) == 0 && dir_is_same_file(fd, path))
             return fd;
         close(fd);
@@ -70,7 +71,7 @@ static enum err join(struct dir_store *dir, const char *node_id, struct diag *di
     if (err != ERR_OK)
         return diag_errno(diag, errno, "cannot make the folder '%s'", dir->nodes_folder);
     char *lock_path = node_path(dir, node_id, ".lock");
-    int fd = open_locked(lock_path);
+    int fd = open_locked(lock_path, dir->nodes_folder);
     if (fd < 0) {
         err = errno == EWOULDBLOCK ? ERR_EXISTS : err_from_errno(errno);
         if (err == ERR_EXISTS)

@@ -24,11 +24,12 @@ static enum err refuse_errno(struct swap *swap, int errnum, const char *path)
 static enum err open_log(struct swap *swap)
 {
     const struct dir_store *dir = swap->dir;
-    if (mkdir(dir->history_folder, 0755) != 0 && errno != EEXIST)
+    if (file_make_folders(dir->history_folder) != ERR_OK)
         return refuse_errno(swap, errno, dir->history_folder);
-    swap->log_fd = open(dir->log_path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    swap->log_fd = open(dir->log_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (swap->log_fd < 0)
         return refuse_errno(swap, errno, dir->log_path);
+    file_take_after(swap->log_fd, dir->folder);
     enum err err = log_tail_read(&swap->tail, swap->log_fd);
     if (err == ERR_OK)
         return ERR_OK;

@@ -17,6 +17,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 
 import pytest
@@ -80,6 +81,7 @@ class Node:
 class Store:
     def __init__(self, folder):
         self.folder = folder
+        self.program = STEER
         self.nodes = []
 
     def node(self, name, **fields):
@@ -94,7 +96,7 @@ class Store:
 
     def steer(self, *words, check=0, **more):
         done = subprocess.run(
-            [STEER, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            [self.program, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=DEADLINE_S, check=False, env={**os.environ, "STEER_STORE": str(self.folder)},
             **more,
         )
@@ -590,6 +592,70 @@ def test_read_only_folder_writes_nothing(store):
     finally:
         store.folder.chmod(0o755)
     assert store.document()["gen"] == 1
+
+
+# ---- several operators ---------------------------------------------------------------------------
+
+DAEMON, ANA, BEA, GROUP = 61001, 61002, 61003, 61100  # nobody's, so that nothing of theirs is around
+
+
+@pytest.fixture
+def shared_store():
+    """A folder that users may come to, unlike pytest's own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become several users")
+    top = pathlib.Path(tempfile.mkdtemp(prefix="steer-users-"))
+    top.chmod(0o755)
+    one = Store(top / "store")
+    one.program = shutil.copy(STEER, top / "steer")
+    shutil.copy(ROOT / "config/examples/topology.yaml", top)
+    yield one
+    shutil.rmtree(top)
+
+
+def change(store, verb, **who):
+    return store.steer(*because(verb, "us-east", "--topology", str(store.folder.parent / "topology.yaml")), **who)
+
+
+def own(folder, user, group, mode):
+    folder.mkdir()
+    os.chown(folder, user, group)
+    folder.chmod(mode)
+
+
+def test_operators_of_a_group_take_turns(shared_store):
+    own(shared_store.folder, DAEMON, GROUP, 0o2775)
+    for number, (user, mask) in enumerate([(ANA, 0o077), (BEA, 0o022), (DAEMON, 0o077), (ANA, 0o027)], 1):
+        verb = "evacuate" if number % 2 else "restore"
+        change(shared_store, verb, user=user, group=user, extra_groups=[GROUP], umask=mask)
+        assert shared_store.document()["gen"] == number
+    shared_store.steer("history", user=61004, group=61004, extra_groups=[])  # who only looks
+
+
+def test_what_root_does_locks_nobody_out(shared_store):
+    """`sudo steer` as the first command, or under a tight umask: servers are another user."""
+    os.chown(shared_store.folder.parent, DAEMON, DAEMON)
+    shared_store.steer("store", "init", umask=0o077)
+    change(shared_store, "evacuate", umask=0o077)
+    for path in [shared_store.folder, *shared_store.folder.rglob("*")]:
+        assert path.stat().st_uid == DAEMON, path
+        assert path.stat().st_mode & 0o044 == 0o044, path
+    change(shared_store, "restore", user=DAEMON, group=DAEMON, extra_groups=[])
+
+
+def test_links_in_the_store_are_not_followed(shared_store):
+    """Root works in a folder of the servers' user: who took that over must not get further."""
+    own(shared_store.folder, DAEMON, DAEMON, 0o755)
+    secret = shared_store.folder.parent / "secret"
+    secret.write_text("secret")
+    secret.chmod(0o600)
+    for name in ("document.json.tmp", "log.ndjson", "lock"):
+        (shared_store.folder / name).unlink(missing_ok=True)
+        (shared_store.folder / name).symlink_to(secret)
+        change(shared_store, "evacuate", check=5)
+        (shared_store.folder / name).unlink(missing_ok=True)
+    assert secret.read_text() == "secret" and secret.stat().st_mode & 0o777 == 0o600
+    assert secret.stat().st_uid == 0
 
 
 # ---- explain: a node's admin socket, played here -------------------------------------------------

@@ -217,6 +217,60 @@ static void test_file_make_folders(void **state)
     free(file);
 }
 
+/* Whoever made it, and whatever his umask is. */
+static void test_file_take_after_the_folder(void **state)
+{
+    static const struct {
+        mode_t folder, file, below;
+    } rows[] = {
+        { 0755, 0644, 0755 },   { 0700, 0600, 0700 }, { 0750, 0640, 0750 }, { 0775, 0664, 0775 },
+        { 02775, 0664, 02775 }, { 0770, 0660, 0770 }, { 0777, 0664, 0775 }, /* not by everybody */
+        { 01777, 0644, 0755 }, /* nor where everybody may write */
+    };
+    (void)state;
+    char *shared = inside("shared"), *file = inside("shared/file"), *below = inside("shared/below");
+    assert_int_equal(mkdir(shared, 0700), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct stat info;
+        mode_t before = umask(i % 2 == 0 ? 077 : 0);
+        assert_int_equal(chmod(shared, rows[i].folder), 0);
+        assert_int_equal(file_replace(file, STR("x"), false), ERR_OK);
+        assert_int_equal(file_make_folders(below), ERR_OK);
+        umask(before);
+        assert_int_equal(stat(file, &info), 0);
+        assert_int_equal(info.st_mode & 07777, rows[i].file);
+        assert_int_equal(stat(below, &info), 0);
+        assert_int_equal(info.st_mode & 07777, rows[i].below);
+        assert_int_equal(rmdir(below), 0);
+    }
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(rmdir(shared), 0);
+    free(shared);
+    free(file);
+    free(below);
+}
+
+/* Root in a folder of somebody else: a link there shall catch nothing. */
+static void test_file_take_after_leaves_links_alone(void **state)
+{
+    (void)state;
+    struct stat info;
+    char *caught = inside("caught"), *link_path = inside("link");
+    assert_int_equal(file_replace(caught, STR("x"), false), ERR_OK);
+    assert_int_equal(link(caught, link_path), 0);
+    assert_int_equal(chmod(caught, 0600), 0);
+    int fd = open(link_path, O_RDONLY);
+    assert_true(fd >= 0);
+    file_take_after(fd, ".");
+    close(fd);
+    assert_int_equal(stat(caught, &info), 0);
+    assert_int_equal(info.st_mode & 07777, 0600);
+    assert_int_equal(unlink(link_path), 0);
+    assert_int_equal(unlink(caught), 0);
+    free(caught);
+    free(link_path);
+}
+
 static void test_file_beside_and_join(void **state)
 {
     static const struct {
@@ -252,6 +306,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_file_replace_full_disk_keeps_the_old, setup, teardown),
         cmocka_unit_test_setup_teardown(test_file_replace_survives_kill, setup, teardown),
         cmocka_unit_test_setup_teardown(test_file_make_folders, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_file_take_after_the_folder, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_file_take_after_leaves_links_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_file_beside_and_join, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
