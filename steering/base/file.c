@@ -68,23 +68,28 @@ static bool is_plain(const struct stat *what)
     return S_ISDIR(what->st_mode) || (S_ISREG(what->st_mode) && what->st_nlink == 1);
 }
 
+/* True: `own` is of the group that may write in the folder `above`, now at the latest. */
+static bool take_group(int fd, const struct stat *own, const struct stat *above)
+{
+    bool is_root = geteuid() == 0;
+    bool is_groups = (above->st_mode & S_IWGRP) != 0 && (above->st_mode & S_ISVTX) == 0;
+    bool is_other = (is_root && own->st_uid != above->st_uid) || own->st_gid != above->st_gid;
+    if (!is_other || !(is_root || is_groups))
+        return is_groups;
+    return fchown(fd, is_root ? above->st_uid : (uid_t)-1, above->st_gid) == 0 && is_groups;
+}
+
 void file_take_after(int fd, const char *folder)
 {
     struct stat own, above;
     if (fstat(fd, &own) != 0 || stat(folder, &above) != 0 || !is_plain(&own))
         return;
-    bool is_folder = S_ISDIR(own.st_mode);
-    bool is_root = geteuid() == 0;
-    bool is_groups = (above.st_mode & S_IWGRP) != 0 && (above.st_mode & S_ISVTX) == 0;
-    mode_t mode = S_IRUSR | S_IWUSR;
-    mode |= above.st_mode & (is_folder ? FOLDER_READ_BITS : FILE_READ_BITS);
-    if (is_folder)
-        mode |= S_IXUSR | (is_groups ? above.st_mode & S_ISGID : 0);
-    bool is_other = (is_root && own.st_uid != above.st_uid) || own.st_gid != above.st_gid;
-    if ((is_root || is_groups) && is_other)
-        is_groups &= fchown(fd, is_root ? above.st_uid : (uid_t)-1, above.st_gid) == 0;
-    if (is_groups)
-        mode |= S_IWGRP;
+    mode_t group = take_group(fd, &own, &above) ? S_IWGRP : 0;
+    mode_t mode = S_IRUSR | S_IWUSR | group | (above.st_mode & FILE_READ_BITS);
+    if (S_ISDIR(own.st_mode))
+        mode |= S_IXUSR | (above.st_mode & FOLDER_READ_BITS);
+    if (S_ISDIR(own.st_mode) && group != 0)
+        mode |= above.st_mode & S_ISGID;
     /* Failure: it is somebody else's, who may have wanted it so. */
     if ((own.st_mode & MODE_BITS) != mode && fchmod(fd, mode) != 0)
         return;
