@@ -105,7 +105,8 @@ def test_every_row_stack_and_verdict_is_there(tmp_path):
         assert one["title"] in words and one["title"] in terminal and one["theory_words"] in terminal
     for wanted in ("the first verdict", "the second verdict", "unbound, TTL 60", "clamped", "taken back", "6 failed"):
         assert wanted in words, wanted
-    for wanted in ("MISSED  the second verdict", "3.2 s", "none", "6/40", "reset", "12346", "row body, 3 % loss"):
+    assert report.verdict_lines(results) == ["MISSED  the second verdict", "1 of 2 verdicts hold"]
+    for wanted in ("3.2 s", "none", "6/40", "reset", "12346", "row body, 3 % loss"):
         assert wanted in terminal, wanted
 
 
@@ -154,6 +155,13 @@ def test_titles_are_text_whatever_they_say(tmp_path):
 def test_holes_in_the_results_are_no_holes_in_the_report(hole, tmp_path):
     rendered(hole, tmp_path)
     report.table(hole)
+
+
+def test_the_world_is_drawn_when_its_links_are_known():
+    links = {"client-pop": 30, "pop-region": 70, "client-region": 100}
+    for known in (links, {"client-pop": 30, "pop-region1": 70, "client-region1": 100}):
+        assert "70 ms" in ET.tostring(plots.world(known), encoding="unicode")
+    assert plots.world({**links, "pop-region": None}) is None
 
 
 def test_points_on_one_spot_are_drawn_once_and_failures_kept():

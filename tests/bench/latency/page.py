@@ -234,9 +234,12 @@ def verdicts(results):
     listed = results.get("verdicts") or []
     if not listed:
         return []
-    held = sum(bool(one.get("ok")) for one in listed)
-    items = [element("li", one.get("text") or "", class_="ok" if one.get("ok") else "missed") for one in listed]
-    return [element("h2", f"Verdicts: {held} of {len(listed)} hold"), element("ul", *items, class_="verdicts")]
+    held = [element("li", one.get("text") or "", class_="ok") for one in listed if one.get("ok")]
+    missed = [element("li", one.get("text") or "", class_="missed") for one in listed if not one.get("ok")]
+    parts = [element("h2", f"Verdicts: {len(held)} of {len(listed)} hold"), element("ul", *missed, class_="verdicts")]
+    if held:
+        parts.append(element("details", element("summary", "Those that hold"), element("ul", *held, class_="verdicts")))
+    return parts
 
 
 def how_to():

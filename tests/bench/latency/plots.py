@@ -126,7 +126,9 @@ def plain(value):
 def axis_below(scale, top, bottom, unit, label=plain):
     """Grid lines and the numbers below them."""
     parts = [line(scale(tick), top, scale(tick), bottom, "grid") for tick in scale.ticks()]
-    parts += [text(scale(tick), bottom + 15, label(tick), "tick", "middle") for tick in scale.ticks()]
+    # The unit stands in the corner.
+    parts += [text(scale(tick), bottom + 15, label(tick), "tick", "middle") for tick in scale.ticks()
+              if scale(tick) < WIDTH - 30]
     parts.append(text(WIDTH - 4, bottom + 15, unit, "tick", "end"))
     return parts
 
@@ -158,7 +160,8 @@ def lane_bar(result, scale, y):
         x1, x2 = scale(begin), scale(max(value, begin))
         parts.append(element("rect", element("title", f"{measure.replace('_', ' ')}: {number(value)} ms"), x=float(x1),
                              y=float(y + 6), width=float(max(x2 - x1, 0)), height=LANE - 12, class_=measure))
-        if x2 - x1 > 40 and measure != known[-1]:  # that one stands behind the bar
+        # What the bar ends with stands behind it.
+        if x2 - x1 > 40 and scale(quantile(result, known[-1])) - x2 > 4:
             parts.append(text(x2 - 4, y + 20, number(value), f"in {measure}-ink", "end"))
         begin, last = max(value, begin), measure
     if last is None:
@@ -329,7 +332,7 @@ def steps(series, until_s, marks, label):
 
 def world(rtt_ms):
     """Client, PoP and region with the round trips between them; None when they are not known."""
-    wanted = [rtt_ms.get(key) for key in ("client-pop", "pop-region", "client-region")]
+    wanted = [rtt_ms.get(key, rtt_ms.get(f"{key}1")) for key in ("client-pop", "pop-region", "client-region")]
     if not all(is_number(value) for value in wanted):
         return None
     near, backbone, far = wanted

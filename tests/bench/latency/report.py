@@ -27,6 +27,10 @@ def cell(value):
     return f"{'-' if value is None else number(value):>6}"
 
 
+def ratio(value):
+    return f"{'-':>6}" if not is_number(value) else f"{value:>6.2f}" if value < 100 else f"{value:>6.0f}"
+
+
 def clipped(words, width=COLUMNS):
     """On one line, whatever was in it."""
     words = "".join(one if one.isprintable() else " " for one in str(words))
@@ -45,8 +49,7 @@ def stack_line(stack, result):
     result = result or {}
     spans = "".join("  " + "".join(cell(quantile(result, measure, which)) for which in QUANTILES) for measure in MEASURES)
     trips = result.get("round_trips") or {}
-    ratios = "".join(f"{trips[which]:>6.2f}" if is_number(trips.get(which)) else f"{'-':>6}"
-                     for which in ("client", "backbone"))
+    ratios = "".join(ratio(trips.get(which)) for which in ("client", "backbone"))
     failed, samples = result.get("failed") or 0, result.get("samples")
     lost = "no result" if samples is None else f"{failed}/{samples}"
     return f"  {clipped(stack, NAME):<{NAME}}{spans}  {ratios}{lost:>10}{cell(quantile(result, 'last_byte', 'max')):>8}"
@@ -97,10 +100,14 @@ def table(results):
                 lines += row_lines(row)
     if results.get("honour"):
         lines += honour_lines(results["honour"])
-    verdicts = results.get("verdicts") or []
-    if verdicts:
-        lines += [""] + [clipped(f"{'ok    ' if one.get('ok') else 'MISSED'}  {one.get('text') or ''}") for one in verdicts]
     return "\n".join(lines).lstrip("\n")
+
+
+def verdict_lines(results):
+    verdicts = results.get("verdicts") or []
+    missed = [one for one in verdicts if not one.get("ok")]
+    return [clipped(f"MISSED  {one.get('text') or ''}") for one in missed] + [
+        f"{len(verdicts) - len(missed)} of {len(verdicts)} verdicts hold"]
 
 
 def with_curves(results, path):
@@ -133,7 +140,7 @@ def main():
     results = with_curves(results, options.results)
     print(table(results))
     write_html(results, target)
-    print(f"\nwritten to {target}")
+    print("", *verdict_lines(results), f"written to {target}", sep="\n")
     return 0
 
 
