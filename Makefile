@@ -306,7 +306,7 @@ TEST_STEPS := $(BUILD)
 else
 TEST_STEPS := lint $(FLAVOURS)
 endif
-.PHONY: test unit-bins fuzz-bins unit unit-one fuzz-corpus fuzz integration bench bench-honour chaos demo
+.PHONY: test unit-bins fuzz-bins unit unit-one fuzz-corpus fuzz integration bench bench-honour bench-latency chaos demo
 # Both named in one command with -j: lint first, so that it is not run twice at the same time.
 test: | $(filter lint,$(MAKECMDGOALS)) ## lint, then every suite in every flavour; BUILD=x for one
 	$(Q)tools/run-tests $(TEST_STEPS)
@@ -336,7 +336,7 @@ TEST_SECONDS_EACH := 120
 # ThreadSanitizer looks for races: what one worker does with bytes has none. The shrunk limits are in
 # parsers, buffers and tables, which these files do not reach in other ways than the rest does. The demo
 # runs build/release whatever is tested; benches and their report are measured in release only.
-BENCH_TESTS := test_honour.py test_latency_report.py
+BENCH_TESTS := test_honour.py test_latency_lab.py test_latency_report.py
 INTEGRATION_LEAVES_tsan := test_pop_http1_rules.py test_pop_http2_rules.py test_pop_websocket.py \
 	test_pop_tls.py test_dns_zone.py test_dns_ecs.py test_pop_journal.py test_demo.py $(BENCH_TESTS)
 INTEGRATION_LEAVES_tiny := test_demo.py test_pop_drain.py test_pop_steering.py test_pop_reload.py test_pop_tls.py \
@@ -356,6 +356,10 @@ HONOUR_ARGS ?=
 bench-honour: ## how long caching resolvers keep naming an evacuated region; ten minutes of waiting
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all
 	$(Q)tests/bench/honour $(HONOUR_ARGS)
+LATENCY_ARGS ?=
+bench-latency: ## round trips beside the peers over emulated wide-area links, five minutes; LATENCY_ARGS=--short
+	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all build/release/wan build/release/tests/bench/latency_client
+	$(Q)tests/bench/latency/lab $(LATENCY_ARGS)
 CHAOS_ARGS ?=
 chaos: ## the journal test: two minutes of killed, frozen and evacuated regions; CHAOS_ARGS='--seed N'
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all

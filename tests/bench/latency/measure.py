@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each kind of row is measured, and what is told of it."""
+
+import collections
+import shutil
+import threading
+import time
+
+from scenarios import AFTER_START, BODIES, IDLE, PLAIN, STREAM
+from stacks import STACKS, Steer, make_certificates, start_origins
+from world import Client
+
+from loopback import wait_for
+
+EVENT_AT_S = 2.0  # within a stream
+REQUEST_S = 15  # a request of a stream; longer than any stack waits for a gateway
+PROBE = ("--tls", "1.3", "--http", "h2", "--path", "/1k", "--timeout", "5")
+FIELDS = {"connect": "connect", "first_request_byte": "sent", "first_response_byte": "first", "last_byte": "last"}
+
+
+def is_fine(one):
+    return one["error"] is None and one["status"] == 200
+
+
+def error_of(one):
+    return one["error"] or f"status {one['status']}"
+
+
+def quantile(ordered, part):
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+
+def spread(values):
+    ordered = sorted(value for value in values if value is not None)
+    if not ordered:
+        return None
+    return {"p50": quantile(ordered, 0.5), "p90": quantile(ordered, 0.9), "p99": quantile(ordered, 0.99),
+            "max": ordered[-1]}
+
+
+class Measured:
+    """What one stack did in one row."""
+
+    def __init__(self, rows, near_ms, far_ms):
+        self.rows, self.near_ms, self.far_ms = rows, near_ms, far_ms
+        self.fine = [one for one in rows if is_fine(one)]
+
+    def failed(self):
+        return len(self.rows) - len(self.fine)
+
+    def spread(self, field):
+        return spread(one[FIELDS[field]] for one in self.fine)
+
+    def client_trips(self, one):
+        return one["sent"] / self.near_ms
+
+    def backbone_trips(self, one):
+        return (one["first"] - one["sent"] - self.near_ms) / self.far_ms
+
+    def middle(self, trips):
+        ordered = sorted(trips(one) for one in self.fine)
+        return quantile(ordered, 0.5) if ordered else None
+
+    def best(self, trips):
+        return min((trips(one) for one in self.fine), default=None)
+
+    def summary(self):
+        return {"samples": len(self.rows), "failed": self.failed(),
+                "errors": dict(collections.Counter(error_of(one) for one in self.rows if not is_fine(one))),
+                **{field: self.spread(field) for field in FIELDS},
+                "round_trips": {"client": self.middle(self.client_trips), "backbone": self.middle(self.backbone_trips)}}
+
+
+class Bench:
+    """All stacks, up and warm, and the measurements."""
+
+    def __init__(self, world, folder, names, backbone=""):
+        self.world = world
+        self.certs = make_certificates()
+        self.trips = world.round_trips()
+        self.origins, self.stacks = [], {}
+        self.event_s = 0.0  # of the last disturbance, CLOCK_MONOTONIC
+        try:
+            self.origins = start_origins(world, folder)
+            for name in names:
+                more = {"backbone": backbone} if name == "steer" else {}
+                self.stacks[name] = STACKS[name](world, folder, self.certs, **more)
+            for stack in self.stacks.values():
+                stack.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self):
+        for one in [*self.stacks.values(), *self.origins]:
+            one.stop()
+
+    # ---- asking ----
+
+    def front(self, name):
+        steer = self.stacks["steer"]
+        assert isinstance(steer, Steer)
+        return steer.direct_front if name == "direct" else self.stacks[name].front
+
+    def near_far(self, name):
+        """To where TLS ends, and from there to the origin; the far side of "direct" only divides."""
+        if name == "direct":
+            return self.trips["client-region1"], 0.0
+        return self.trips["client-pop"], self.trips["pop-region1"]
+
+    def client(self, name, options, site="client", deadline_s=60):
+        return Client(self.world, self.certs / "ca.pem", self.front(name), options, site, deadline_s)
+
+    def ask(self, row, name):
+        options = [*row.options, "--samples", str(row.samples), "--every", str(row.every_ms)]
+        return self.client(name, options, row.site(), 200)
+
+    def measured(self, row, name, rows):
+        near, far = self.near_far(name)
+        counted = [one for one in rows if one["request"] >= row.warm_up]
+        return Measured(counted, near, far or self.trips["pop-region1"])
+
+    def is_warm(self, name):
+        """A few requests at theory's pace on connections to all gateways."""
+        stack = self.stacks[name]
+        rows = self.client(name, [*PROBE, "--requests", "4"]).rows()[1:]
+        pace = 1.2 * (self.trips["client-pop"] + self.trips["pop-region1"])
+        return all(is_fine(one) and one["last"] <= pace for one in rows) and stack.is_connected()
+
+    def warm(self, names):
+        for name in names:
+            if name in self.stacks:
+                wait_for(f"{name} is warm", lambda: self.is_warm(name))
+
+    # ---- kinds of rows; each returns {stack: Measured} ----
+
+    def in_turn(self, row, names):
+        out = {}
+        self.warm(names)
+        for name in names:
+            out[name] = self.measured(row, name, self.ask(row, name).rows())
+        return out
+
+    def together(self, row, names):
+        self.warm(names)
+        clients = {name: self.ask(row, name) for name in names}
+        try:
+            return {name: self.measured(row, name, client.rows()) for name, client in clients.items()}
+        finally:
+            for client in clients.values():
+                client.end()
+
+    def after_start(self, row, names):
+        out = {}
+        for name in names:
+            rows = []
+            for _ in range(row.samples):
+                self.stacks[name].restart_pop()
+                rows += self.client(name, row.options).rows()
+            out[name] = self.measured(row, name, rows)
+        return out
+
+    def bodies(self, rows, names_of):
+        """Rows with loss at once: there the network is slow, not the machine."""
+        if len(rows) == 1:
+            return {rows[0].id: self.in_turn(rows[0], names_of(rows[0]))}
+        clients = {(row.id, name): (row, self.ask(row, name)) for row in rows for name in names_of(row)}
+        out = {row.id: {} for row in rows}
+        try:
+            for (ident, name), (row, client) in clients.items():
+                out[ident][name] = self.measured(row, name, client.rows())
+        finally:
+            for _, client in clients.values():
+                client.end()
+        return out
+
+    # ---- disturbances ----
+
+    def disturb(self, event, names):
+        """All stacks at the same moment."""
+        if event == "blackhole":
+            self.world.set("pop", "region1", "blackhole=true")
+            return
+        act = {"goaway": lambda stack: stack.stop_gateway(1), "sigkill": lambda stack: stack.kill_gateway(2),
+               "evacuate": lambda stack: stack.evacuate()}[event]
+        problems = []
+
+        def run(stack):
+            try:
+                act(stack)
+            except (OSError, RuntimeError) as error:
+                problems.append(f"{event} of {stack.name}: {error}")
+
+        threads = [threading.Thread(target=run, args=(self.stacks[name],)) for name in names]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if problems:
+            raise RuntimeError("; ".join(problems))
+
+    def mend(self, event, names):
+        if event == "blackhole":
+            self.world.set("pop", "region1", "blackhole=false")
+        for name in names:
+            if event == "evacuate":
+                self.stacks[name].restore()
+            elif event != "blackhole":
+                self.stacks[name].bring_back({"goaway": 1, "sigkill": 2}[event])
+        self.warm(names)
+
+    def stream(self, row, names):
+        """(measured, timeline)"""
+        self.warm(names)
+        options = [*row.options, "--timeout", str(REQUEST_S)]
+        clients = {name: self.client(name, options) for name in names}
+        try:
+            time.sleep(EVENT_AT_S)  # of a steady stream; nothing is waited for
+            self.event_s = time.monotonic()
+            self.disturb(row.event, names)
+            rows = {name: client.rows() for name, client in clients.items()}
+        finally:
+            for client in clients.values():
+                client.end()
+        self.mend(row.event, names)
+        origin = min(one["began"] for some in rows.values() for one in some)
+        series = {name: [[round(one["began"] - origin, 4), one["last"] if one["last"] is not None else 0.0, is_fine(one)]
+                         for one in some] for name, some in rows.items()}
+        timeline = {"id": row.id, "title": row.title, "event_s": round(self.event_s - origin, 4), "series": series}
+        return {name: self.measured(row, name, some) for name, some in rows.items()}, timeline
+
+    def measure(self, rows, names_of):
+        """({row id: {stack: Measured}}, timelines) of rows that are measured together."""
+        row = rows[0]
+        names = names_of(row)
+        if row.kind == BODIES:
+            return self.bodies(rows, names_of), []
+        if row.kind == STREAM:
+            measured, timeline = self.stream(row, names)
+            return {row.id: measured}, [timeline]
+        how = {PLAIN: self.in_turn, IDLE: self.together, AFTER_START: self.after_start}[row.kind]
+        return {row.id: how(row, names)}, []
+
+
+def missing_programs(names):
+    wanted = {"haproxy": "haproxy", "nghttpx": "nghttpx", "steer": "nghttpd"}
+    return [wanted[name] for name in names if name in wanted and shutil.which(wanted[name]) is None]
