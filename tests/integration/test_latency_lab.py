@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The latency lab in its short form: verdicts in whole round trips, which hang on no machine's speed."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from fleet import BUILD, ROOT, wait_for
+from test_wan import WAN, find_obstacle
+
+LAB = str(ROOT / "tests/bench/latency/lab")
+LAB_SECONDS = 400
+pytestmark = pytest.mark.timeout(LAB_SECONDS + 60)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _possible():
+    assert WAN == str(BUILD / "wan")
+    obstacle = find_obstacle()
+    if obstacle is not None and any(word in obstacle for word in ("namespace", "/dev/net/tun", "cannot keep mounts inside")):
+        pytest.skip(obstacle)
+    assert obstacle is None
+
+
+def run_lab(tmp_path, *words):
+    """(exit status, results, what it said) of `lab --short --strict`."""
+    target = tmp_path / "latency.json"
+    done = subprocess.run([LAB, "--short", "--strict", "--json", str(target), *words], capture_output=True, text=True,
+                          check=False, timeout=LAB_SECONDS, cwd=ROOT)
+    results = json.loads(target.read_text()) if target.exists() else None
+    return done.returncode, results, done.stdout + done.stderr
+
+
+def failures(results):
+    return [one["text"] for one in results["verdicts"] if not one["ok"]]
+
+
+def test_round_trips_are_as_few_as_they_can_be(tmp_path):
+    status, results, said = run_lab(tmp_path)
+    assert results is not None, said
+    assert failures(results) == [], said
+    assert status == 0, said
+    assert len(results["verdicts"]) >= 9
+
+
+def test_a_pop_that_starts_without_warm_connections_is_found_out(tmp_path):
+    status, results, said = run_lab(tmp_path, "--only", "^after-start$", "--backbone", "warm: 0s")
+    assert status == 1 and len(failures(results)) == 1, said
+
+
+def test_a_round_trip_too_many_is_found_out(tmp_path):
+    """TLS 1.2 where 1.3 is expected, to the PoP and without one."""
+    status, results, said = run_lab(tmp_path, "--only", "^first-tls1.3-h2$", "--tls", "1.2")
+    assert status == 1 and len(failures(results)) == 2, said
+    assert all("3 client round trips to the first request byte, 2 wanted" in text for text in failures(results)), said
+
+
+def children_of(pid):
+    done = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True, check=False)
+    found = [int(word) for word in done.stdout.split()]
+    return found + sum((children_of(child) for child in found), [])
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def test_ctrl_c_leaves_nothing(tmp_path):
+    process = subprocess.Popen([LAB, "--short", "--json", str(tmp_path / "latency.json")], stdout=subprocess.PIPE, text=True,
+                               cwd=ROOT, start_new_session=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    try:
+        while not process.stdout.readline().startswith("  first connection"):
+            assert process.poll() is None
+        started = children_of(process.pid)
+        assert len(started) > 5
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(LAB_SECONDS) == 130
+    finally:
+        process.kill()
+        process.communicate()
+    wait_for("all are gone", lambda: not any(is_alive(pid) for pid in started))
+    assert list(tmp_path.iterdir()) == []
