@@ -13,7 +13,8 @@ from world import Client
 from loopback import wait_for
 
 EVENT_AT_S = 2.0  # within a stream
-REQUEST_S = 15  # a request of a stream; longer than any stack waits for a gateway
+APART_S = 0.5  # of two stacks whose requests shall not meet
+REQUEST_S = 12  # a request of a stream; longer than any stack waits for a gateway
 PROBE = ("--tls", "1.3", "--http", "h2", "--path", "/1k", "--timeout", "5")
 FIELDS = {"connect": "connect", "first_request_byte": "sent", "first_response_byte": "first", "last_byte": "last"}
 
@@ -142,9 +143,13 @@ class Bench:
         return out
 
     def together(self, row, names):
+        """One after the other begins to be silent, and ends so: nobody's requests meet another one's."""
         self.warm(names)
-        clients = {name: self.ask(row, name) for name in names}
+        clients = {}
         try:
+            for name in names:
+                clients[name] = self.ask(row, name)
+                time.sleep(APART_S)
             return {name: self.measured(row, name, client.rows()) for name, client in clients.items()}
         finally:
             for client in clients.values():
@@ -161,18 +166,25 @@ class Bench:
         return out
 
     def bodies(self, rows, names_of):
-        """Rows with loss at once: there the network is slow, not the machine."""
-        if len(rows) == 1:
-            return {rows[0].id: self.in_turn(rows[0], names_of(rows[0]))}
-        clients = {(row.id, name): (row, self.ask(row, name)) for row in rows for name in names_of(row)}
-        out = {row.id: {} for row in rows}
+        """Rows that differ in loss alone, at once: there the network is slow, not the machine. Direct ones are
+        the slowest by far, and go on beside those through a PoP."""
+        names = names_of(rows[0])
+        self.warm(names)
+        out, clients = {row.id: {} for row in rows}, {}
         try:
-            for (ident, name), (row, client) in clients.items():
-                out[ident][name] = self.measured(row, name, client.rows())
+            for name in sorted(names, key=lambda one: one != "direct"):
+                clients[name] = [(row, self.ask(row, name)) for row in rows]
+                if name != "direct" or not rows[0].loss_percent:
+                    for row, client in clients[name]:
+                        out[row.id][name] = self.measured(row, name, client.rows())
+            for row, client in clients.get("direct", []):
+                if "direct" not in out[row.id]:
+                    out[row.id]["direct"] = self.measured(row, "direct", client.rows())
         finally:
-            for _, client in clients.values():
-                client.end()
-        return out
+            for pairs in clients.values():
+                for _, client in pairs:
+                    client.end()
+        return {ident: {name: some[name] for name in names} for ident, some in out.items()}
 
     # ---- disturbances ----
 
