@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "steering/model/geo_class_priv.h"
 #include "steering/model/geo_priv.h"
 
 void geo_free(struct geo *geo)
@@ -18,16 +19,30 @@ void geo_free(struct geo *geo)
     free(geo);
 }
 
-struct geo_match geo_lookup(const struct geo *geo, const struct addr *client)
+static inline struct geo_match match_of(uint32_t word, unsigned lead_bits)
 {
-    struct addr v4;
-    unsigned lead_bits = addr_fold(client, &v4);
-    uint32_t word = geo_table_lookup(&geo->table, lead_bits > 0 ? &v4 : client);
     return (struct geo_match){
         .class_id = word & GEO_WORD_CLASS_MASK,
         .scope_bits = (uint8_t)(lead_bits + (word >> GEO_TABLE_DEPTH_SHIFT & 0xff)),
         .is_special = (word & GEO_WORD_SPECIAL) != 0,
     };
+}
+
+static __attribute__((noinline)) struct geo_match lookup_folded(const struct geo *geo,
+                                                                const struct addr *client)
+{
+    struct addr v4;
+    unsigned lead_bits = addr_fold(client, &v4);
+    assert(lead_bits > 0); /* the trie calls folded what addr_fold folds */
+    return match_of(geo_table_lookup(&geo->table, &v4), lead_bits);
+}
+
+struct geo_match geo_lookup(const struct geo *geo, const struct addr *client)
+{
+    uint32_t word = geo_table_lookup(&geo->table, client);
+    if ((word & GEO_WORD_CLASS_MASK) == GEO_CLASS_FOLDED)
+        return lookup_folded(geo, client);
+    return match_of(word, 0);
 }
 
 void geo_prefetch(const struct geo *geo, const struct addr *client)

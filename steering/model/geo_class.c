@@ -41,7 +41,7 @@ static void to_unit_sphere(double lat_deg, double lon_deg, double out_vector[3])
     out_vector[2] = sin(lat);
 }
 
-/* The folded space has a class of its own that no lookup returns: it only keeps leaves apart. */
+/* The folded space has a class of its own, the first, that no lookup returns. */
 static uint32_t add_folded_class(struct geo_classifier *classifier)
 {
     memset(classifier->scratch, 0, classifier->classes.item_size);
@@ -341,7 +341,7 @@ uint32_t geo_classifier_class(struct geo_classifier *classifier, uint32_t locati
 {
     bool is_plain = asn == 0 && set == 0 && space == GEO_ORDINARY;
     if (space == GEO_FOLDED)
-        return 0;
+        return GEO_CLASS_FOLDED;
     if (is_plain && classifier->class_of_location[location] != UNKNOWN)
         return classifier->class_of_location[location];
     const struct subject_item item = {

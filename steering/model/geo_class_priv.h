@@ -13,6 +13,8 @@
 #include "steering/model/geo_builder_priv.h"
 
 enum geo_space { GEO_ORDINARY, GEO_SPECIAL, GEO_FOLDED, GEO_SPACE_COUNT };
+/* Of all folded space: a lookup that ends there starts again with the IPv4 address inside. */
+enum { GEO_CLASS_FOLDED = 0 };
 
 struct geo_classifier {
     const struct topology *topology;

@@ -93,7 +93,7 @@ static const struct space_block {
     { "::1/128", GEO_SPECIAL },
     { "fc00::/7", GEO_SPECIAL },
     { "fe80::/10", GEO_SPECIAL },
-    /* What addr_fold takes away: no lookup ends here, and no scope beside may cover it. */
+    /* What addr_fold takes away: no scope beside may cover it. */
     { "::ffff:0:0/96", GEO_FOLDED },
     { "64:ff9b::/96", GEO_FOLDED },
     { "2001::/32", GEO_FOLDED },
