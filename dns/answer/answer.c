@@ -38,24 +38,33 @@ static void answer_meta(struct answer_job *job)
     }
 }
 
-static void answer_question(struct answer_job *job)
+/* False when the zones are to answer after all. */
+static __attribute__((noinline)) bool answer_special(struct answer_job *job)
 {
     if (is_meta(job->query->qtype) && job->query->qtype != TYPE_ANY) {
         answer_meta(job);
-        return;
+        return true;
     }
     switch (job->query->qclass) {
     case CLASS_IN:
-        lookup_answer(job);
-        return;
+        return false;
     case CLASS_CH:
         builtin_chaos(job);
-        return;
+        return true;
     default:
         job->rcode = RCODE_REFUSED;
         job->ede = EDE_NOT_AUTHORITATIVE;
-        return;
+        return true;
     }
+}
+
+static inline void answer_question(struct answer_job *job)
+{
+    const struct query *query = job->query;
+    bool is_usual =
+        query->qclass == CLASS_IN && query->qtype < TYPE_META_FIRST && query->qtype != TYPE_OPT;
+    if (is_usual || !answer_special(job))
+        lookup_answer(job);
 }
 
 static void answer_verdict(struct answer_job *job, enum query_verdict verdict)
@@ -114,7 +123,9 @@ static void write_header(const struct answer_job *job)
                    (uint16_t)(reply->counts[REPLY_ADDITIONAL] + (job->opt_len > 0 ? 1 : 0)));
 }
 
-static size_t finish(struct answer_job *job, size_t limit)
+/* Records end where the room for OPT begins, so only a full answer, and one with more options than
+ * were foreseen, need a look. */
+static __attribute__((noinline)) void make_room(struct answer_job *job, size_t limit)
 {
     struct reply *reply = &job->reply;
     if (reply->is_full) {
@@ -124,9 +135,16 @@ static size_t finish(struct answer_job *job, size_t limit)
         memset(reply->counts, 0, sizeof(reply->counts));
     }
     if (job->ede != EDE_NONE && job->opt_len > 0)
-        opt_measure(job);
+        opt_measure_rare(job);
     if (job->opt_len > (size_t)(reply->message + limit - reply->at))
         job->opt_len = 0; /* only in a buffer smaller than 512 octets */
+}
+
+static size_t finish(struct answer_job *job, size_t limit)
+{
+    struct reply *reply = &job->reply;
+    if (reply->is_full || job->ede != EDE_NONE)
+        make_room(job, limit);
     write_header(job);
     if (job->opt_len > 0)
         reply->at = opt_write(job, reply->at);
@@ -177,6 +195,17 @@ size_t answer_build(const struct answer_view *view, const struct answer_request 
     return answer_finish(view, request, &query, verdict, out_note);
 }
 
+/* An identity of full length behind a name of full length may not fit: then it is left out. */
+static __attribute__((noinline)) void measure_rare(struct answer_job *job, struct query *query,
+                                                   size_t limit)
+{
+    opt_measure_rare(job);
+    if (query->question_end + job->opt_len > limit && query->edns.wants_nsid) {
+        query->edns.wants_nsid = false;
+        opt_measure_rare(job);
+    }
+}
+
 size_t answer_finish(const struct answer_view *view, const struct answer_request *request,
                      struct query *query, enum query_verdict verdict, struct answer_note *out_note)
 {
@@ -193,15 +222,11 @@ size_t answer_finish(const struct answer_view *view, const struct answer_request
     job.is_authoritative = job.is_chased = false;
     job.ecs_scope = 0;
     size_t limit = limit_bytes(&job);
-    job.opt_len = 0;
-    if (query->edns.is_present) {
-        opt_measure(&job);
-        if (query->question_end + job.opt_len > limit && query->edns.wants_nsid) {
-            /* Only an identity of full length behind a name of full length gets here. */
-            query->edns.wants_nsid = false;
-            opt_measure(&job);
-        }
-    }
+    job.opt_len = job.rare_options_len = 0;
+    if (query->edns.is_present)
+        job.opt_len = (uint16_t)opt_common_bytes(&query->edns);
+    if (query->edns.wants_nsid || query->edns.has_keepalive)
+        measure_rare(&job, query, limit);
     size_t records_end = limit > job.opt_len ? limit - job.opt_len : 0;
     reply_init(&job.reply, request->message, query, request->message + records_end);
     answer_verdict(&job, verdict);

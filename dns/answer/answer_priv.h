@@ -11,6 +11,9 @@ enum {
     EDE_NONE = 0xFFFF,
     EDE_PROHIBITED = 18,
     EDE_NOT_AUTHORITATIVE = 20,
+    OPT_FIXED_BYTES = 11,
+    OPTION_HEADER_BYTES = 4,
+    OPT_ECS_BYTES = 4, /* of its option, in front of the address */
 };
 
 struct answer_job {
@@ -43,7 +46,15 @@ void builtin_chaos(struct answer_job *job);
 /* False when the question is not for the _steer name of `zone`. */
 bool builtin_steer(struct answer_job *job, const struct zone *zone);
 
-/* opt.c: sets `opt_len`, for a query with EDNS, to what OPT will take unless a fault is found. */
-void opt_measure(struct answer_job *job);
+/* What OPT takes without rare options. */
+static inline size_t opt_common_bytes(const struct edns *edns)
+{
+    const struct ecs *ecs = &edns->ecs;
+    size_t len = OPT_FIXED_BYTES;
+    return ecs->is_present ? len + OPTION_HEADER_BYTES + OPT_ECS_BYTES + ecs->address_bytes : len;
+}
+/* opt.c: sets `opt_len` and `rare_options_len` where there may be other options than ECS. Less is
+ * written when a fault is found. */
+void opt_measure_rare(struct answer_job *job);
 /* Writes the OPT record; returns its end. */
 uint8_t *opt_write(const struct answer_job *job, uint8_t *at);

@@ -2,8 +2,6 @@
 #include "dns/answer/answer_priv.h"
 
 enum {
-    OPT_FIXED_BYTES = 11,
-    OPTION_HEADER_BYTES = 4,
     OPTION_NSID = 3,
     OPTION_ECS = 8,
     OPTION_KEEPALIVE = 11,
@@ -11,14 +9,8 @@ enum {
     EDE_BYTES = 2,
     KEEPALIVE_BYTES = 2,
     KEEPALIVE_UNIT_MS = 100,
-    ECS_HEADER_BYTES = 4,
     FLAG_DO = 0x8000,
 };
-
-static size_t ecs_address_bytes(const struct ecs *ecs)
-{
-    return (ecs->prefix.bits + 7u) / 8u;
-}
 
 static bool answers_keepalive(const struct answer_job *job)
 {
@@ -43,16 +35,10 @@ static size_t rare_length(const struct answer_job *job)
     return len;
 }
 
-void opt_measure(struct answer_job *job)
+void opt_measure_rare(struct answer_job *job)
 {
-    const struct edns *edns = &job->query->edns;
-    size_t len = OPT_FIXED_BYTES;
-    if (edns->ecs.is_present)
-        len += OPTION_HEADER_BYTES + ECS_HEADER_BYTES + ecs_address_bytes(&edns->ecs);
-    job->rare_options_len = 0;
-    if (edns->wants_nsid || edns->has_keepalive || job->ede != EDE_NONE)
-        job->rare_options_len = (uint16_t)rare_length(job);
-    job->opt_len = (uint16_t)(len + job->rare_options_len);
+    job->rare_options_len = (uint16_t)rare_length(job);
+    job->opt_len = (uint16_t)(opt_common_bytes(&job->query->edns) + job->rare_options_len);
 }
 
 /* RFC 7871 section 7.2.1: family, source and address come back exactly as they were sent, or
@@ -60,12 +46,10 @@ void opt_measure(struct answer_job *job)
 static uint8_t *put_ecs(const struct answer_job *job, uint8_t *at)
 {
     const struct ecs *ecs = &job->query->edns.ecs;
-    size_t count = ecs_address_bytes(ecs);
-    uint64_t family = ecs->prefix.addr.family == ADDR_V4 ? 1 : 2;
-    if (ecs->is_family_zero)
-        family = 0;
-    at = octets_put_u64(at, (uint64_t)OPTION_ECS << 48 | (ECS_HEADER_BYTES + count) << 32 |
-                                family << 16 | (uint64_t)ecs->prefix.bits << 8 | job->ecs_scope);
+    size_t count = ecs->address_bytes;
+    at = octets_put_u64(at, (uint64_t)OPTION_ECS << 48 | (OPT_ECS_BYTES + count) << 32 |
+                                (uint32_t)ecs->family << 16 | (uint32_t)ecs->prefix.bits << 8 |
+                                job->ecs_scope);
     /* One store where the buffer reaches so far; what is too much of it lies behind the answer or
      * is written over. */
     const uint8_t *end = job->request->message + job->request->capacity;

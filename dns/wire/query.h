@@ -58,8 +58,9 @@ enum rr_class { CLASS_IN = 1, CLASS_CH = 3, CLASS_ANY = 255 };
 
 struct ecs {
     bool is_present;
-    bool is_family_zero; /* FAMILY 0 with SOURCE 0: echoed as it came */
-    struct cidr prefix;  /* as sent: family, address, SOURCE bits */
+    uint8_t address_bytes; /* what SOURCE needs, and the option has */
+    uint16_t family;       /* as sent: 1, 2, or 0 with SOURCE 0 */
+    struct cidr prefix;    /* as sent: address, SOURCE bits; family 0 is ADDR_V4 */
 };
 
 struct edns {
@@ -73,9 +74,6 @@ struct edns {
 };
 
 struct query {
-    uint16_t id;
-    uint8_t opcode;
-    bool is_recursion_desired, is_checking_disabled;
     uint8_t qname[NAME_MAX_BYTES]; /* lower-cased; the message keeps the case that was sent */
     uint8_t qname_len;
     uint16_t qtype, qclass;

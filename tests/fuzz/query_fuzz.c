@@ -17,7 +17,8 @@ static void check_ecs(const struct ecs *ecs)
     assert(prefix->bits <= addr_max_bits(&prefix->addr));
     struct cidr masked = cidr_make(&prefix->addr, prefix->bits);
     assert(cidr_eq(&masked, prefix));
-    assert(!ecs->is_family_zero || prefix->bits == 0);
+    assert(ecs->family != 0 || prefix->bits == 0);
+    assert(ecs->address_bytes == (prefix->bits + 7) / 8);
 }
 
 static void check_name(const struct query *query)
@@ -45,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_name(&query);
     if (verdict == QUERY_OK || verdict == QUERY_BADVERS) {
         assert(octets_u16(data + 4) == 1 && octets_u16(data + 6) == 0);
-        assert(query.question_end > WIRE_HEADER_BYTES && query.opcode == 0);
+        assert(query.question_end > WIRE_HEADER_BYTES && (data[2] & 0x78) == 0);
         check_ecs(&query.edns.ecs);
     }
     return 0;
