@@ -159,8 +159,8 @@ static void send_run(struct udp *udp, size_t from, size_t to)
     }
 }
 
-/* Runs of answers between datagrams that get none; usually there is one run. */
-static void send_all(struct udp *udp, size_t count)
+/* Runs of answers between datagrams that get none. */
+static void send_runs(struct udp *udp, size_t count)
 {
     size_t from = 0;
     for (size_t i = 0; i < count; i++) {
@@ -194,9 +194,16 @@ static void serve_batch(struct udp *udp, size_t count)
     for (size_t i = 0; i < count; i++)
         if (udp->pieces[i].iov_len > 0)
             answer_fetch(serving->view, &udp->requests[i], &udp->queries[i], udp->verdicts[i]);
-    for (size_t i = 0; i < count; i++)
-        udp->pieces[i].iov_len = answer(udp, serving, i);
-    send_all(udp, count);
+    bool has_gaps = false;
+    for (size_t i = 0; i < count; i++) {
+        size_t len = answer(udp, serving, i);
+        udp->pieces[i].iov_len = len;
+        has_gaps |= len == 0;
+    }
+    if (has_gaps)
+        send_runs(udp, count);
+    else
+        send_run(udp, 0, count);
     publisher_leave(udp->settings.publisher, udp->settings.slot);
     histogram_record(&udp->settings.tally->latency, read_clock(CLOCK_MONOTONIC) - began_ns, count);
 }
