@@ -296,6 +296,7 @@ static void on_head(struct h2_stream *h2, bool is_end)
     h2->has_head = true;
     if (is_end)
         h2_end(h2);
+    h2_expect(h2);
     client->events->on_response(stream->pub.owner, &stream->pub);
 }
 

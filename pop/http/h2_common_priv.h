@@ -206,6 +206,8 @@ void h2_detach(struct h2_stream *stream);
 /* Does content of it wait for the peer's window? */
 void h2_set_starved(struct h2_stream *stream, bool is_starved);
 uint32_t h2_code_of(enum http_error error);
+/* The head is there: room for the content that it announces. */
+void h2_expect(struct h2_stream *stream);
 /* What is consumed from `in` becomes credit for the peer. */
 void h2_listen(struct h2_stream *stream);
 /* END_STREAM came. */

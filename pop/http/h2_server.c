@@ -188,6 +188,7 @@ static void on_head(struct h2_stream *h2, bool is_end)
     stream->pub.has_body = !is_end;
     stream->pub.is_upgrade = head->protocol.len > 0;
     share_fairly(h2, head);
+    h2_expect(h2);
     count_request(server);
     stream->is_raised = true;
     server->events->on_request(server->h2.base.owner, &stream->pub);

@@ -144,6 +144,20 @@ static void on_consumed(void *writer, struct pipe *pipe, size_t bytes)
     h2_wake(session);
 }
 
+void h2_expect(struct h2_stream *stream)
+{
+    struct h2_session *session = stream->session;
+    if (stream->is_in_ended || stream->head->content_length <= 0)
+        return;
+    uint32_t grown =
+        window_expect(&stream->window, &session->budget, (uint64_t)stream->head->content_length);
+    if (grown == 0)
+        return;
+    nghttp2_session_set_local_window_size(session->ng, NGHTTP2_FLAG_NONE, stream->id,
+                                          (int32_t)grown);
+    h2_wake(session);
+}
+
 void h2_listen(struct h2_stream *stream)
 {
     stream->in->on_consumed = on_consumed;

@@ -726,6 +726,27 @@ static void test_window_grows_while_content_is_consumed(void **state)
     pair_free(pair);
 }
 
+static void test_window_opens_for_announced_content(void **state)
+{
+    (void)state;
+    const size_t announced = 100000; /* the window is 65536 */
+    struct pair *pair = ready_pair();
+    struct pair_call *call = pair_get(pair, "/");
+    pair_run(pair);
+    struct pair_request *request = last_request(pair);
+    struct http_head head = { .status = 200, .content_length = (int64_t)announced };
+    http_server_respond(request->stream, &head, &request->body);
+    static char block[100000];
+    pipe_write(&request->body, block, sizeof(block));
+    pair_run(pair);
+    assert_int_equal(call->stream->body.len, announced); /* though nobody has read a byte */
+    pipe_end(&request->body, NULL);
+    pair_swallow(&call->stream->body);
+    pair_run(pair);
+    assert_true(call->is_closed);
+    pair_free(pair);
+}
+
 static void test_one_byte_at_a_time(void **state)
 {
     (void)state;
@@ -796,6 +817,7 @@ int main(void)
         cmocka_unit_test(test_unread_content_holds_back_its_own_stream_only),
         cmocka_unit_test(test_content_of_reset_streams_is_credited),
         cmocka_unit_test(test_window_grows_while_content_is_consumed),
+        cmocka_unit_test(test_window_opens_for_announced_content),
         cmocka_unit_test(test_one_byte_at_a_time),
         cmocka_unit_test(test_heads_and_content_of_many_streams_leave_together),
     };

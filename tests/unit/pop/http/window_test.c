@@ -13,11 +13,11 @@ static void test_consume_doubles_up_to_the_maximum(void **state)
     struct window_budget budget = { .bytes = 1 << 20 };
     struct window window;
     window_init(&window, 1000, 5000);
-    assert_int_equal(window_consume(&window, &budget, 999, 0), 0);
+    assert_int_equal(window_consume(&window, &budget, 249, 0), 0);
     assert_int_equal(window_consume(&window, &budget, 1, 0), 2000);
-    assert_int_equal(window_consume(&window, &budget, 1999, 0), 0); /* counted anew */
+    assert_int_equal(window_consume(&window, &budget, 499, 0), 0); /* counted anew */
     assert_int_equal(window_consume(&window, &budget, 1, 0), 4000);
-    assert_int_equal(window_consume(&window, &budget, 4000, 0), 5000);
+    assert_int_equal(window_consume(&window, &budget, 1000, 0), 5000);
     assert_int_equal(window_consume(&window, &budget, 100000, 0), 0);
     assert_int_equal(budget.bytes, (1 << 20) - 4000);
     window_fini(&window, &budget);
@@ -48,6 +48,37 @@ static void test_consume_stays_within_the_budget(void **state)
     assert_int_equal(window_consume(&windows[2], &budget, 1, 0), 2000);
 }
 
+static void test_expect_opens_up_to_the_maximum(void **state)
+{
+    (void)state;
+    struct window_budget budget = { .bytes = 1 << 20 };
+    struct window window;
+    window_init(&window, 1000, 5000);
+    assert_int_equal(window_expect(&window, &budget, 1000), 0);
+    assert_int_equal(window_expect(&window, &budget, 1001), 1001);
+    assert_int_equal(window_expect(&window, &budget, UINT64_MAX), 5000);
+    assert_int_equal(window_expect(&window, &budget, UINT64_MAX), 0);
+    assert_int_equal(budget.bytes, (1 << 20) - 4000);
+    window_fini(&window, &budget);
+    assert_int_equal(budget.bytes, 1 << 20);
+}
+
+/* However much is announced and never read, who keeps up finds room. */
+static void test_expect_leaves_most_of_the_budget(void **state)
+{
+    (void)state;
+    struct window_budget budget = { .bytes = 64000 };
+    struct window windows[8], reader;
+    for (int i = 0; i < 8; i++) {
+        uint64_t before = budget.bytes;
+        window_init(&windows[i], 1000, 16000);
+        assert_int_equal(window_expect(&windows[i], &budget, 1 << 30), 1000 + before / 8);
+    }
+    window_init(&reader, 1000, 16000);
+    assert_int_equal(window_consume(&reader, &budget, 250, 0), 2000);
+    assert_int_equal(window_consume(&reader, &budget, 500, 0), 4000);
+}
+
 static void test_init_keeps_to_the_protocols_ceiling(void **state)
 {
     (void)state;
@@ -64,6 +95,8 @@ int main(void)
         cmocka_unit_test(test_consume_doubles_up_to_the_maximum),
         cmocka_unit_test(test_consume_does_not_grow_for_a_slow_reader),
         cmocka_unit_test(test_consume_stays_within_the_budget),
+        cmocka_unit_test(test_expect_opens_up_to_the_maximum),
+        cmocka_unit_test(test_expect_leaves_most_of_the_budget),
         cmocka_unit_test(test_init_keeps_to_the_protocols_ceiling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
