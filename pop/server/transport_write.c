@@ -12,8 +12,8 @@ enum {
     TURN_BYTES = 8 * IO_BUFFER_BYTES,    /* of one connection, before others have theirs */
     PULL_ROOM_MIN = IO_BUFFER_BYTES / 4, /* less is not offered to the owner */
     SMALL_RECORD_BYTES = 1300,           /* with all headers one packet, nearly everywhere */
-    SMALL_RECORDS_UNTIL = 64 * 1024,
-    BURST_PAUSE_MS = 1000,
+    SMALL_RECORDS_UNTIL = 32 * 1024,
+    BURST_PAUSE_MS = 20, /* then what is on its way has mostly arrived */
     SHRINK_AFTER_MS = 250,
     LINGERING_MS = 2000,
 };
@@ -113,12 +113,11 @@ bool transport_send(struct transport *transport)
 
 /* ---- from the owner -------------------------------------------------------------------------- */
 
-/* Small records let a client that is still in slow start use each packet as it comes; full ones
- * cost less of everything. */
+/* Small records let a peer use each packet as it comes: a slow start sends no full record in one
+ * flight, and a paced one takes milliseconds for it. Full ones cost less of everything; and who
+ * sends without pauses gets only those. */
 static size_t record_max(struct transport *transport, size_t len)
 {
-    if (!transport->is_client_leg)
-        return IO_RECORD_BYTES;
     uint64_t now_ms = transport->io->now_ms;
     if (now_ms - transport->burst_ms >= BURST_PAUSE_MS)
         transport->burst_bytes = 0;

@@ -197,6 +197,65 @@ def is_let_in(fleet, gateway, context):
         sock.close()
 
 
+class RecordSocket:
+    """TLS over a socket, which tells the sizes of the records that came."""
+
+    def __init__(self, node, context, port, name):
+        self.sock = socket.create_connection((node.address, port), 60)
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=name)
+        self.raw, self.sizes = b"", []
+        self._until_done(self.tls.do_handshake)
+
+    def _until_done(self, action, *words):
+        while True:
+            try:
+                done = action(*words)
+                self.sock.sendall(self.outgoing.read())
+                return done
+            except ssl.SSLWantReadError:
+                self.sock.sendall(self.outgoing.read())
+                self._read()
+
+    def _read(self):
+        data = self.sock.recv(1 << 16)
+        self.incoming.write(data) if data else self.incoming.write_eof()
+        self.raw += data
+        while len(self.raw) >= 5 and len(self.raw) >= 5 + int.from_bytes(self.raw[3:5], "big"):
+            size = 5 + int.from_bytes(self.raw[3:5], "big")
+            self.sizes.append(size)
+            self.raw = self.raw[size:]
+
+    def sendall(self, data):
+        self._until_done(self.tls.write, data)
+
+    def recv(self, size):
+        return self._until_done(self.tls.read, size)
+
+    def close(self):
+        self.sock.close()
+
+
+@pytest.mark.parametrize("is_backbone", [False, True])
+def test_the_first_records_of_a_response_fit_a_packet_each(pop_fleet, is_backbone):
+    """Each can be used when its packet is there: a slow start sends no sixteen kilobytes at once."""
+    if is_backbone:
+        node = pop_fleet.nodes["us-east-gw1"]
+        context, port, name = backbone_context(pop_fleet, f"{POP}.pop.steer"), node.backbone_port, "us-east.region.steer"
+    else:
+        node = pop_fleet.nodes[POP]
+        context, port, name = pop_fleet.client_context(), node.port, "www.example.com"
+    sock = RecordSocket(node, context, port, name)
+    client = H2(sock)
+    sock.sizes.clear()
+    assert len(client.request("GET", "/bytes/60000").body) == 60000
+    client.close()
+    first = 0
+    while sum(sock.sizes[:first]) < 15000:
+        first += 1
+    assert max(sock.sizes[:first]) < 1400, sock.sizes
+
+
 def test_only_known_sites_enter_the_backbone(pop_fleet):
     gateway = pop_fleet.gateways("us-east")[0]
     assert is_let_in(pop_fleet, gateway, backbone_context(pop_fleet, "gru1.pop.steer"))
