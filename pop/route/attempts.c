@@ -5,7 +5,8 @@
 
 #include "steering/base/mem.h"
 
-enum { DEATHS_MAX = 2 };
+/* Connections that die under one request: those that were closed, and all. */
+enum { CLOSED_MAX = 2, DEATHS_MAX = 3 };
 
 /* Where a retry is to be looked for first. */
 enum direction { NEXT_INSTANCE, NEXT_TARGET };
@@ -176,7 +177,8 @@ static enum retry_denial judge(const struct attempts *attempts, const struct att
     enum retry_denial denial = judge_failure(attempts, last);
     if (denial != RETRY_ALLOWED)
         return denial;
-    if (attempts->deaths >= DEATHS_MAX)
+    /* Who falls silent was more likely cut off than killed by a request. */
+    if (attempts->deaths - attempts->silences >= CLOSED_MAX || attempts->deaths >= DEATHS_MAX)
         return RETRY_DENIED_POISON;
     if (!facts->can_replay)
         return RETRY_DENIED_BODY;
@@ -283,8 +285,10 @@ void attempts_record(struct attempts *attempts, const struct attempt_record *rec
         attempts->sent++;
     else if (kept->cause != ATTEMPT_CONNECT && kept->cause != ATTEMPT_RESTING)
         attempts->states[attempts->at].is_exhausted = true;
-    if (causes[kept->cause].is_death && !kept->is_proof)
+    if (causes[kept->cause].is_death && !kept->is_proof) {
         attempts->deaths++;
+        attempts->silences += kept->cause == ATTEMPT_PING_TIMEOUT;
+    }
 }
 
 bool attempts_wants_retry_of(const struct attempts *attempts, uint16_t status,

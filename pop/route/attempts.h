@@ -13,8 +13,8 @@
  *              an instance's failure (connect, refused, reset, timeout, status)
  *                    another instance of the same candidate; when that is not possible, the next
  *              something that concerns the candidate as a whole: its gateway said "not processed",
- *              or a connection died under the request (perhaps all of the region is dying: two
- *              deaths are all a request gets)
+ *              or a connection died under the request (perhaps all of the region is dying, and
+ *              a request gets few deaths)
  *                    the next candidate; when there is none left, another instance
  *              a lack (nothing to connect to)
  *                    the next candidate; this one not again
@@ -37,7 +37,8 @@
  *              proof that nothing was done   any method, when the content can be sent once more
  *              no proof                      idempotent methods only; a status of an origin only
  *                                            where the route says so; not after two connections
- *                                            died under the request: it may be the cause
+ *                                            were closed under the request, or three have died:
+ *                                            it may be the cause
  *              response head sent on         nothing
  *
  *            The budget of the region that a retry goes to is charged when it is decided. What
@@ -99,7 +100,7 @@ enum retry_denial {
     RETRY_DENIED_COUNT,   /* attempts used up */
     RETRY_DENIED_NOWHERE, /* no candidate is left */
     RETRY_DENIED_HOP,     /* somebody else nearer to the client decides */
-    RETRY_DENIED_POISON,  /* two connections died under it: perhaps because of it */
+    RETRY_DENIED_POISON,  /* two connections were closed under it, or three died: its fault? */
 };
 const char *retry_denial_name(enum retry_denial denial);
 
@@ -141,10 +142,11 @@ struct attempts {
     } states[ATTEMPT_TARGET_MAX];
     unsigned sent; /* attempts that had a peer: these count against `max` */
     struct attempt_record records[ATTEMPTS_MAX];
-    size_t count;    /* of records */
-    unsigned deaths; /* connections that died with it in flight, without proof */
-    bool is_started; /* set by the caller: a response head went to the client */
-    bool is_over;    /* a response that counts has come */
+    size_t count;      /* of records */
+    unsigned deaths;   /* connections that died with it in flight, without proof... */
+    unsigned silences; /* ...of which so many did not answer PING */
+    bool is_started;   /* set by the caller: a response head went to the client */
+    bool is_over;      /* a response that counts has come */
 };
 
 void attempts_init(struct attempts *attempts, const struct attempts_settings *settings);

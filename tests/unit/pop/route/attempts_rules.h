@@ -27,7 +27,7 @@ struct rules {
     bool is_last_resort; /* of the present attempt */
     unsigned tries[RULES_REGIONS_MAX];
     bool is_unproven, is_replayable, is_started;
-    unsigned deaths, sent, records;
+    unsigned deaths, closings, sent, records;
     uint64_t now_ms;
     struct attempt_record last;
     size_t at;
@@ -149,8 +149,7 @@ static inline void rules_check_retry(const struct rules *rules)
     assert(rules->settings.is_idempotent || !rules->is_unproven);
     assert(rules->last.cause != ATTEMPT_STATUS || rules->settings.retries_status ||
            rules->last.is_proof);
-    assert(rules->deaths < 2 || rules->last.is_proof);
-    assert(rules->deaths < 2);
+    assert(rules->deaths < 3 && rules->closings < 2);
     assert(rules->is_replayable);
     assert(!rules_is_late(rules, rules->settings.min_try_ms));
     assert(!rules_is_count_used(rules));
@@ -175,7 +174,7 @@ static inline void rules_check_denial(const struct rules *rules, const struct at
                (rules->last.cause == ATTEMPT_STATUS && !rules->settings.retries_status));
         break;
     case RETRY_DENIED_POISON:
-        assert(rules->deaths >= 2);
+        assert(rules->deaths >= 3 || rules->closings >= 2);
         break;
     case RETRY_DENIED_BODY:
         assert(!rules->is_replayable);
@@ -261,6 +260,8 @@ static inline void rules_note(struct rules *rules, const struct attempt_record *
     }
     if (!record->is_proof && record->cause != ATTEMPT_NONE)
         rules->is_unproven = true;
+    rules->closings +=
+        !record->is_proof && (record->cause == ATTEMPT_CLOSED || record->cause == ATTEMPT_GATEWAY);
     rules->has_declined[rules->at] |= rules_declines(record->cause);
     rules->deaths += !record->is_proof &&
                      (record->cause == ATTEMPT_CLOSED || record->cause == ATTEMPT_PING_TIMEOUT ||
