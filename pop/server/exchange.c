@@ -269,6 +269,14 @@ void exchange_begin(struct exchanges *exchanges, struct http_server_stream *stre
     exchange_let_go(exchange);
 }
 
+/* How a response was cut. A stream knows only that its connection was closed, which may tell why.
+ */
+static const char *cut_name(const struct exchange_try *try, enum http_error error)
+{
+    bool is_ping_dead = !try->is_closed && upstream_is_ping_dead(&try->lease);
+    return is_ping_dead ? attempt_cause_name(ATTEMPT_PING_TIMEOUT) : http_error_name(error);
+}
+
 /* What to blame when the client's side ends with an error that we did not cause. */
 static void blame(struct exchange *exchange, enum http_error error)
 {
@@ -277,7 +285,7 @@ static void blame(struct exchange *exchange, enum http_error error)
     if (exchange->cause != NULL)
         return;
     if (is_truncated) {
-        exchange->cause = http_error_name(try->stream->body.error);
+        exchange->cause = cut_name(try, try->stream->body.error);
         return;
     }
     exchange->is_aborted = true;
@@ -323,6 +331,7 @@ void exchange_on_closed(void *stream_owner, struct http_client_stream *stream,
     if (exchange != NULL) /* else it was cancelled, and why is noted */
         try->result.error = outcome.error;
     bool is_ping_dead = upstream_is_ping_dead(&try->lease);
+    const char *cut = cut_name(try, outcome.error);
     upstream_done(try->exchanges->worker->upstream, &try->lease, &try->result);
     try->is_closed = true;
     if (exchange == NULL) {
@@ -340,7 +349,7 @@ void exchange_on_closed(void *stream_owner, struct http_client_stream *stream,
         exchange_fail(exchange, cause, is_proof, 0);
     } else {
         if (outcome.error != HTTP_ERROR_NONE && exchange->cause == NULL)
-            exchange->cause = http_error_name(outcome.error);
+            exchange->cause = cut;
         /* An early response: nobody reads the rest of the request, but a client that does not
          * listen before it has sent everything must not wait for ever. */
         if (!pipe_is_finished(&exchange->client->body)) {

@@ -52,6 +52,7 @@ static struct {
     struct pipe *response_body;
     enum http_error reset;
     bool is_responded, is_reset, is_released;
+    bool is_ping_dead; /* what the upstream says of every lease */
 
     char line[FIXTURE_LINE_MAX];
     size_t line_len, line_count;
@@ -142,8 +143,9 @@ void upstream_done(struct upstream *upstream, const struct upstream_lease *lease
 
 bool upstream_is_ping_dead(const struct upstream_lease *lease)
 {
-    (void)lease;
-    return false;
+    /* Only while the lease is held. */
+    assert_false(seen.peers[lease->peer - 100].is_done);
+    return seen.is_ping_dead;
 }
 
 /* ---- the peers' codec ------------------------------------------------------------------------ */

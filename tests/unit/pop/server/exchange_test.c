@@ -226,6 +226,31 @@ static void test_broken_response_is_the_peers_fault(void **state)
     fixture_stop();
 }
 
+/* Whether the peer's side or the client's is heard to end first: the codec only knows of a closed
+ * connection, the connection knows that PING was not answered. */
+static void test_response_cut_by_a_ping_timeout_says_so(void **state)
+{
+    (void)state;
+    for (int is_client_first = 0; is_client_first < 2; is_client_first++) {
+        fixture_start(POP_ROLE_POP, "gru1", "{}");
+        client_get();
+        peer_answers(peer_at(0), 200, NULL, NULL);
+        pipe_write(&peer_at(0)->stream.body, "half", 4);
+        seen.is_ping_dead = true;
+        if (is_client_first == 1) {
+            pipe_break(&peer_at(0)->stream.body, HTTP_ERROR_CLOSED);
+            client_closes(HTTP_ERROR_INTERNAL);
+            settle_peers();
+        } else {
+            peer_fails(peer_at(0), HTTP_ERROR_CLOSED, false);
+            client_closes(HTTP_ERROR_INTERNAL);
+        }
+        expect_log(200, "ping_timeout");
+        assert_int_equal(counted(TALLY_CLIENT_ABORTS), 0);
+        fixture_stop();
+    }
+}
+
 /* The response is whole before the request is: the client may stop, the peer is not to blame. */
 static void test_early_response_lets_the_client_finish(void **state)
 {
@@ -350,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_gateway_tells_its_load_over_the_backbone_only),
         cmocka_unit_test(test_client_abort_cancels_in_each_state),
         cmocka_unit_test(test_broken_response_is_the_peers_fault),
+        cmocka_unit_test(test_response_cut_by_a_ping_timeout_says_so),
         cmocka_unit_test(test_early_response_lets_the_client_finish),
         cmocka_unit_test(test_informs_pass_and_are_not_final),
         cmocka_unit_test(test_tunnel_is_counted_and_idles_out),
