@@ -371,6 +371,8 @@ void client_conn_drain(struct client_conn *conn)
     if (conn->session == NULL)
         return; /* on_open goes on */
     uint64_t now_ms = conn->clients->worker->io.now_ms;
+    /* Its keep-alive may be what has run out: what is on its way is waited for all the same. */
+    conn->idle_since_ms = now_ms;
     if (conn->is_h2) {
         conn->session->ops->drain(conn->session, false);
         conn->session->ops->ping(conn->session);
