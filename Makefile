@@ -218,7 +218,7 @@ TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts
 	budgets_test.c choice_test.c ejection_test.c floor_plan_test.c \
 	hop_test.c last_resort_test.c liveness_test.c route_table_test.c)
 TESTS_pop := $(addprefix tests/unit/pop/server/,access_log_test.c client_addrs_test.c \
-	client_conn_test.c \
+	client_conn_test.c dataset_test.c \
 	exchange_attempt_test.c exchange_test.c log_query_test.c mailbox_test.c options_test.c \
 	regions_test.c tally_metrics_test.c ticket_watch_test.c traffic_test.c transport_test.c \
 	upstream_origin_test.c \
@@ -228,6 +228,7 @@ TESTS_wan := $(addprefix tests/unit/tools/wan/,link_test.c matrix_test.c network
 FUZZ_base :=
 FUZZ_model := $(addprefix tests/fuzz/,break_glass_fuzz.c document_fuzz.c)
 FUZZ_load := $(addprefix tests/fuzz/,mmdb_fuzz.c pop_node_fuzz.c topology_fuzz.c)
+FUZZ_store := $(addprefix tests/fuzz/,store_log_fuzz.c)
 FUZZ_wire := $(addprefix tests/fuzz/,query_fuzz.c)
 FUZZ_zone := $(addprefix tests/fuzz/,zone_fuzz.c)
 FUZZ_answer := $(addprefix tests/fuzz/,answer_fuzz.c)
@@ -245,7 +246,7 @@ BENCH_tls := $(addprefix tests/bench/,tls_bench.c)
 BENCH_pop := $(addprefix tests/bench/,)
 
 TEST_LAYERS := base model load store runtime ctl wire zone answer server tls http route pop wan
-FUZZ_LAYERS := base model load wire zone answer tls http route
+FUZZ_LAYERS := base model load store wire zone answer tls http route
 BENCH_LAYERS := base model zone answer tls pop
 UNIT_BINS :=
 FUZZ_BINS :=
