@@ -3,6 +3,7 @@
 reading of what a presence is (a JSON file, and a lock that its owner holds while it lives)."""
 
 import contextlib
+import ctypes
 import fcntl
 import hashlib
 import json
@@ -104,8 +105,8 @@ class Store:
             assert done.returncode == check, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def json(self, *words, check=0):
-        lines = self.steer(*words, "--json", check=check).stdout.splitlines()
+    def json(self, *words, check=0, **more):
+        lines = self.steer(*words, "--json", check=check, **more).stdout.splitlines()
         assert len(lines) == 1
         return json.loads(lines[0])
 
@@ -314,6 +315,46 @@ def test_conflict_about_the_same_site_is_told(store):
         assert process.wait(DEADLINE_S) == 4
         assert "by raj" in read_until(None)
     assert store.document()["regions"]["us-west"]["mode"] == "draining"
+
+
+# ---- a disk that does not answer -----------------------------------------------------------------
+
+
+def give_up_root_powers():
+    """In the child: even root must obey the modes of files (PR_CAPBSET_DROP, CAP_DAC_*). Others have no
+    such powers to lose."""
+    libc = ctypes.CDLL(None)
+    for capability in (1, 2):
+        libc.prctl(24, capability, 0, 0, 0)
+
+
+@pytest.fixture
+def unsyncable(store):
+    """The folder takes new files, but cannot be opened itself: what fsync confirms stays unknown."""
+    store.node("dns-1")
+    store.folder.chmod(0o300)
+    yield store
+    store.folder.chmod(0o755)
+
+
+def test_unconfirmed_write_is_outcome_unknown(unsyncable):
+    store, words = unsyncable, because("evacuate", "us-east")
+    done = store.steer(*words, check=6, preexec_fn=give_up_root_powers)
+    assert "generation 1 is in place, but the disk did not confirm it" in done.stderr
+    assert "steer history -n 1" in done.stderr and "committed" not in done.stdout
+    store.folder.chmod(0o755)
+    # What the message promises: it is there, it is on record, and the same again does no harm.
+    assert store.document()["regions"]["us-east"]["mode"] == "evacuated"
+    assert "evacuate" in store.steer("history", "-n", "1").stdout
+    assert "already evacuated" in store.steer(*words).stdout
+    assert len(store.log()) == 1
+
+
+def test_unconfirmed_write_as_json(unsyncable):
+    answer = unsyncable.json(*because("drain", "gru1"), check=6, preexec_fn=give_up_root_powers)
+    assert answer["ok"] is False and answer["exit"] == 6
+    assert answer["error"]["code"] == "OUTCOME_UNKNOWN"
+    assert unsyncable.document()["pops"]["gru1"]["mode"] == "draining"
 
 
 # ---- the terminal --------------------------------------------------------------------------------
