@@ -363,8 +363,8 @@ bench-latency: ## round trips beside the peers over emulated wide-area links, fi
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all build/release/wan build/release/tests/bench/latency_client
 	$(Q)tests/bench/latency/lab $(LATENCY_ARGS)
 CHAOS_ARGS ?=
-chaos: ## the journal test: two minutes of killed, frozen and evacuated regions; CHAOS_ARGS='--seed N'
-	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all
+chaos: ## the journal test: two minutes of killed, frozen and evacuated regions; CHAOS_ARGS='--wan --seed N'
+	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all build/release/wan
 	$(Q)tests/chaos/journal $(CHAOS_ARGS)
 demo: ## a whole fleet on loopback: resolve, request, evacuate, kill, restore
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all

@@ -4,6 +4,8 @@
 Every site has an address of its own (127.0.1.N regions, 127.0.2.N PoPs), so that all proxies can
 share one port number and a client follows DNS answers literally. Nothing leaves the loopback
 interface; everything that is written lands in one folder; only processes started here are ended.
+
+With a `world` the sites are elsewhere: it says which address each has and how a command is run there.
 """
 
 import hashlib
@@ -38,7 +40,7 @@ NETWORKS = """
 networks:
   lab-east: { cidrs: [203.0.113.0/24, "2001:db8:e::/48"] }
   lab-west: { cidrs: [198.51.100.0/24, "2001:db8:f::/48"] }
-  loop: { cidrs: [127.0.0.0/8, "::1/128"] }
+  loop: { cidrs: [127.0.0.0/8, 10.77.0.0/16, "::1/128"] }
 """
 MAPS = """
 maps:
@@ -172,7 +174,7 @@ class Node(Daemon):
     """A steer-dns or steer-pop on the fleet's store."""
 
     def __init__(self, fleet, name, program, site=None):
-        super().__init__(name, [fleet.build / program, "-c", f"{name}.yaml"], fleet.folder)
+        super().__init__(name, fleet.at(site, [fleet.build / program, "-c", f"{name}.yaml"]), fleet.folder)
         self.fleet, self.program, self.site = fleet, program, site
         self.socket_path = fleet.folder / f"{name}.sock"
         self.address, self.port, self.proxy_port, self.plain_port = None, None, None, None
@@ -227,16 +229,17 @@ class PopFleet:
     """Regions with gateways and origins, PoPs, DNS servers, one store.
 
     `more` adds lines to node files: {"pop": text, "gateway": text, NODE: text}; `origin` adds keys to
-    the gateways' origins.
+    the gateways' origins. `world`, if given, has `addresses` by site and `command(site, words)`.
     """
 
     def __init__(self, folder, build, gateways=2, origins=2, pops=tuple(POPS), dns=0, workers=1,
-                 regions=tuple(REGIONS), routes=None, more=None, city=None, origin="", ping_timeout=None):
+                 regions=tuple(REGIONS), routes=None, more=None, city=None, origin="", ping_timeout=None,
+                 world=None):
         self.folder, self.build = pathlib.Path(folder), pathlib.Path(build)
         self.store = self.folder / "store"
         self.region_names, self.pop_names, self.workers = regions, pops, workers
         self.routes, self.more, self.city, self.origin_keys = routes, more or {}, city, origin
-        self.ping_timeout = ping_timeout
+        self.ping_timeout, self.world = ping_timeout, world
         self.nodes, self.origins = {}, {}
         self.gateway_count, self.origin_count = gateways, origins
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -260,6 +263,8 @@ class PopFleet:
         ports = iter(free_ports(count + 4, "0.0.0.0"))
         self.addresses = {name: f"127.0.{NET + 1}.{i + 1}" for i, name in enumerate(self.region_names)}
         self.addresses.update({name: f"127.0.{NET + 2}.{i + 1}" for i, name in enumerate(self.pop_names)})
+        if self.world is not None:
+            self.addresses.update(self.world.addresses)
         self.front_port, self.proxy_port, self.plain_port, self.redirect_port = (next(ports) for _ in range(4))
         self.backbone_ports = {r: [next(ports) for _ in range(self.gateway_count)] for r in self.region_names}
         self.gateway_front_ports = {r: [next(ports) for _ in range(self.gateway_count)] for r in self.region_names}
@@ -330,7 +335,7 @@ class PopFleet:
         self.nodes[pop] = node
         routes = (self.routes or "  - { host: \"*\", path: /, map: api, websocket: true }\n").replace(", origin: web", "")
         self.write(f"{pop}.yaml", self._common(pop, "pop", pop) + self._tls() + self._backbone(f"{pop}.pop.steer") +
-                   f'proxy_protocol: [127.0.0.0/8]\nlisten:\n  - {{ at: "{node.address}:{self.front_port}" }}\n'
+                   f'proxy_protocol: [127.0.0.0/8, 10.77.0.0/16]\nlisten:\n  - {{ at: "{node.address}:{self.front_port}" }}\n'
                    f'  - {{ at: "{node.address}:{self.proxy_port}", proxy_protocol: true }}\n'
                    f'  - {{ at: "{node.address}:{self.plain_port}", kind: http }}\n'
                    f'  - {{ at: "{node.address}:{self.redirect_port}", kind: redirect }}\n'
@@ -348,6 +353,10 @@ class PopFleet:
 
     # ---- running ----
 
+    def at(self, site, words):
+        """The command that runs `words` at a site."""
+        return words if self.world is None or site is None else self.world.command(site, words)
+
     def journal(self, region):
         return self.folder / f"{region}.journal"
 
@@ -362,7 +371,7 @@ class PopFleet:
     def start_origins(self, region):
         listen = [f"{self.addresses[region]}:{port}" for port in self.origin_ports[region]]
         words = [ROOT / "tools/origin", "--region", region, "--journal", self.journal(region), *listen]
-        origin = Daemon(f"{region}-origins", words, self.folder)
+        origin = Daemon(f"{region}-origins", self.at(region, words), self.folder)
         before = origin.log().count("ready")
         self.origins[region] = origin.start()
         wait_for(f"{region} origins", lambda: origin.log().count("ready") > before or origin.check_alive())

@@ -79,11 +79,12 @@ class Stream(threading.Thread):
 
 
 class Load:
-    """Some streams at once; use as a context."""
+    """Some streams at once; use as a context. `clients`: addresses that they pretend to have, in turn."""
 
-    def __init__(self, fleet, nodes, streams, **settings):
+    def __init__(self, fleet, nodes, streams, clients=(None,), **settings):
         self.fleet = fleet
-        self.streams = [Stream(fleet, nodes[i % len(nodes)], i, **settings) for i in range(streams)]
+        self.streams = [Stream(fleet, nodes[i % len(nodes)], i, client=clients[i // len(nodes) % len(clients)], **settings)
+                        for i in range(streams)]
 
     def __enter__(self):
         for stream in self.streams:
