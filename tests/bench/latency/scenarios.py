@@ -84,7 +84,7 @@ def disturbance_rows():
 
 def body_rows():
     rows = []
-    for path, title, samples, every in (("/100k", "100 KB", (16, 24, 24), (60, 60, 60)), ("/5m", "5 MB", (6, 3, 3), (700, 50, 50))):
+    for path, title, samples, every in (("/100k", "100 KB", (16, 24, 24), (60, 60, 60)), ("/5m", "5 MB", (10, 3, 3), (600, 50, 50))):
         for number, loss in enumerate((0, 1, 3)):
             rows.append(Row(f"{path[1:]}-loss{loss}", "bodies", f"{title}, {loss} % loss",
                             ("--tls", "1.3", "--http", "h2", "--path", path, "--timeout", "120"), BODIES,
