@@ -117,19 +117,25 @@ static int drop_without_root(void)
     return has_no_capability() ? 0 : 5;
 }
 
+static void skip_unless_root(void)
+{
+    if (geteuid() == 0)
+        return;
+    print_message("skipped: only root can become somebody else\n");
+    skip();
+}
+
 static void test_drop_becomes_the_user_for_good(void **state)
 {
     (void)state;
-    if (geteuid() != 0)
-        skip();
+    skip_unless_root();
     assert_int_equal(in_child(become_nobody), 0);
 }
 
 static void test_drop_keeps_uid_0_without_capabilities(void **state)
 {
     (void)state;
-    if (geteuid() != 0)
-        skip();
+    skip_unless_root();
     assert_int_equal(in_child(stay_root), 0);
 }
 
@@ -144,8 +150,7 @@ static void test_prepare_names_the_missing_user(void **state)
     (void)state;
     struct privileges privileges;
     struct diag diag;
-    if (geteuid() != 0)
-        skip();
+    skip_unless_root();
     diag_init(&diag);
     assert_int_equal(privileges_prepare("no-such-user", &diag, &privileges), ERR_UNKNOWN);
     assert_non_null(strstr(diag_first(&diag), "no-such-user"));
@@ -159,8 +164,7 @@ static void test_own_folder_refuses_a_link(void **state)
     struct privileges privileges = { .uid = 65534, .gid = 65534, .user = folder };
     struct diag diag;
     char path[96];
-    if (geteuid() != 0)
-        skip();
+    skip_unless_root();
     snprintf(path, sizeof(path), "%s/link", folder);
     assert_int_equal(symlink("/etc", path), 0);
     diag_init(&diag);
