@@ -77,7 +77,17 @@ void json_set_str(json_t *object, const char *key, struct str text)
     json_object_set_new(object, key, value);
 }
 
+void json_set_text(json_t *object, const char *key, const char *text)
+{
+    json_set_str(object, key, str_from(text));
+}
+
 void json_set_int(json_t *object, const char *key, int64_t number)
 {
     json_object_set_new(object, key, json_integer((json_int_t)number));
+}
+
+void json_set_count(json_t *object, const char *key, uint64_t count)
+{
+    json_set_int(object, key, (int64_t)count);
 }

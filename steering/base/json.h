@@ -27,4 +27,6 @@ bool json_get_bool(const json_t *object, const char *key, bool fallback);
 /* Sets `key` to a string made of any bytes: if they are not UTF-8, or hold a NUL, all that
  * is not ASCII becomes '?'. */
 void json_set_str(json_t *object, const char *key, struct str text);
+void json_set_text(json_t *object, const char *key, const char *text); /* json_set_str; NULL: "" */
 void json_set_int(json_t *object, const char *key, int64_t number);
+void json_set_count(json_t *object, const char *key, uint64_t count); /* below 2^63 */
