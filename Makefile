@@ -222,7 +222,8 @@ TESTS_pop := $(addprefix tests/unit/pop/server/,access_log_test.c client_addrs_t
 	exchange_attempt_test.c exchange_test.c log_query_test.c mailbox_test.c options_test.c \
 	regions_test.c tally_metrics_test.c ticket_watch_test.c traffic_test.c transport_test.c \
 	upstream_origin_test.c \
-	upstream_random_test.c upstream_test.c wheel_test.c)
+	upstream_random_test.c upstream_test.c wheel_test.c \
+	worker_thread_test.c)
 TESTS_wan := $(addprefix tests/unit/tools/wan/,link_test.c matrix_test.c network_test.c)
 # Fuzz targets: LLVMFuzzerTestOneInput; `make test` runs each over its corpus without libFuzzer.
 FUZZ_base :=
