@@ -106,7 +106,7 @@ POP_SRC := $(addprefix pop/server/,access_log.c client.c client_addrs.c client_c
 	client_drain.c client_listen.c client_proxy.c client_redirect.c dataset.c exchange.c \
 	exchange_attempt.c exchange_log.c exchange_reply.c exchange_route.c exchange_watch.c \
 	explaining.c exposition.c gather.c io.c log_query.c mailbox.c options.c regions.c routes.c \
-	server.c settings.c status.c tally.c tally_metrics.c ticket_watch.c traffic.c transport.c \
+	server.c settings.c status.c strays.c tally.c tally_metrics.c ticket_watch.c traffic.c transport.c \
 	transport_read.c transport_write.c upstream.c upstream_configure.c upstream_conn.c \
 	upstream_liveness.c upstream_peer.c upstream_pool.c upstream_status.c upstream_warm.c wheel.c \
 	worker_thread.c workers.c)
@@ -220,7 +220,7 @@ TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts
 TESTS_pop := $(addprefix tests/unit/pop/server/,access_log_test.c client_addrs_test.c \
 	client_conn_test.c dataset_test.c \
 	exchange_attempt_test.c exchange_test.c log_query_test.c mailbox_test.c options_test.c \
-	regions_test.c tally_metrics_test.c ticket_watch_test.c traffic_test.c transport_test.c \
+	regions_test.c strays_test.c tally_metrics_test.c ticket_watch_test.c traffic_test.c transport_test.c \
 	upstream_origin_test.c \
 	upstream_random_test.c upstream_test.c wheel_test.c \
 	worker_thread_test.c)

@@ -78,7 +78,17 @@ static void on_grace_over(void *owner)
 
 static void on_presence(void *owner, json_t *presence)
 {
-    status_add_presence(owner, presence);
+    struct server *server = owner;
+    status_add_presence(server, presence);
+    if (server->node->role == POP_ROLE_GATEWAY)
+        strays_tell(&server->strays, status_stray_count(server), clock_monotonic_ms(), presence);
+}
+
+static bool has_news(void *owner)
+{
+    const struct server *server = owner;
+    return server->node->role == POP_ROLE_GATEWAY &&
+           strays_is_news(&server->strays, status_stray_count(server));
 }
 
 /* ---- reloading ------------------------------------------------------------------------------- */
@@ -289,6 +299,7 @@ static enum err open_steering(struct server *server, struct diag *diag)
         .role = server_role_name(server),
         .on_change = on_change,
         .on_presence = on_presence,
+        .has_news = has_news,
         .owner = server,
     };
     return steering_open(&settings, server->dataset->world, diag, &server->steering);

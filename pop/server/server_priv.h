@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include "pop/server/dataset.h"
+#include "pop/server/strays.h"
 #include "pop/server/ticket_watch.h"
 #include "pop/server/worker_thread.h"
 #include "steering/runtime/admin.h"
@@ -43,6 +44,7 @@ struct server {
 
     struct privileges privileges;
     struct steering *steering;
+    struct strays strays; /* of a gateway, as its presence has it */
     struct grace grace;
     struct signals signals;
     struct admin *admin;
@@ -82,6 +84,7 @@ void exposition_write(const struct server *server, struct buf *out);
  * takes from us. */
 json_t *status_value(const struct server *server);
 void status_add_presence(const struct server *server, json_t *presence);
+uint64_t status_stray_count(const struct server *server);
 /* gather.c: /status.json with what each worker says of itself and its peers. */
 void gather_status(struct server *server, struct admin_request *request);
 /* explaining.c: /explain. */

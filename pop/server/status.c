@@ -38,6 +38,14 @@ void status_add_presence(const struct server *server, json_t *presence)
     add_listeners(server, presence);
 }
 
+uint64_t status_stray_count(const struct server *server)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; server->tallies != NULL && i < server->worker_count; i++)
+        count += counter_read(&server->tallies[i].counts[TALLY_STRAYS]);
+    return count;
+}
+
 static void add_steering(const struct server *server, json_t *value)
 {
     const struct steering_report report = steering_report(server->steering);

@@ -19,6 +19,7 @@ struct view {
     struct sites sites;
     struct convergence convergence; /* about the document */
     bool has_proxies;               /* nodes that are at a site: PoPs and gateways */
+    bool has_strays;                /* nodes that count them: gateways */
     int64_t now_unix_s;
 };
 
@@ -141,6 +142,15 @@ static void print_sites(const struct view *view)
     print_table(view, &table);
 }
 
+static void add_strays(const struct presence *node, struct table *table)
+{
+    char text[64] = "";
+    if (node->has_strays)
+        snprintf(text, sizeof(text), "%" PRIu64 " (%" PRIu64 "/s)", node->strays,
+                 node->strays_per_s);
+    table_add_text(table, text);
+}
+
 static void add_node(const struct view *view, size_t index, struct table *table)
 {
     const struct presence *node = &view->nodes.items[index];
@@ -156,6 +166,8 @@ static void add_node(const struct view *view, size_t index, struct table *table)
     add_age(view, node->applied_at_ms / 1000, table);
     table_add(table, node->source);
     table_add_number(table, node->workers);
+    if (view->has_strays)
+        add_strays(node, table);
     table_add(table, node->host);
     table_add(table, node->version);
     table_add_text(table, is_known ? verdict->why : "");
@@ -163,20 +175,35 @@ static void add_node(const struct view *view, size_t index, struct table *table)
 
 static void print_nodes(const struct view *view)
 {
-    static const char *const headings[] = { "NODE",   "ROLE",    "STATE", "GEN",     "APPLIED",
-                                            "SOURCE", "WORKERS", "HOST",  "VERSION", "NOTE" };
-    static const char *const with_site[] = { "NODE", "ROLE",    "SITE",   "STATE",
-                                             "GEN",  "APPLIED", "SOURCE", "WORKERS",
-                                             "HOST", "VERSION", "NOTE" };
+    static const struct column {
+        const char *heading;
+        bool is_of_sites, is_of_strays; /* only where there are such nodes */
+    } columns[] = {
+        { .heading = "NODE" },
+        { .heading = "ROLE" },
+        { .heading = "SITE", .is_of_sites = true },
+        { .heading = "STATE" },
+        { .heading = "GEN" },
+        { .heading = "APPLIED" },
+        { .heading = "SOURCE" },
+        { .heading = "WORKERS" },
+        { .heading = "STRAYS", .is_of_strays = true },
+        { .heading = "HOST" },
+        { .heading = "VERSION" },
+        { .heading = "NOTE" },
+    };
+    const char *headings[ARRAY_SIZE(columns)];
+    size_t count = 0;
     struct table table;
     if (view->nodes.count == 0) {
         ctl_print(view->ctl, "\nno nodes on this store\n");
         return;
     }
-    if (view->has_proxies)
-        table_init(&table, with_site, ARRAY_SIZE(with_site));
-    else
-        table_init(&table, headings, ARRAY_SIZE(headings));
+    for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
+        if ((view->has_proxies || !columns[i].is_of_sites) &&
+            (view->has_strays || !columns[i].is_of_strays))
+            headings[count++] = columns[i].heading;
+    table_init(&table, headings, count);
     for (size_t i = 0; i < view->nodes.count; i++)
         add_node(view, i, &table);
     print_table(view, &table);
@@ -216,6 +243,10 @@ static json_t *nodes_to_json(const struct view *view)
         json_object_set_new(entry, "alive", json_boolean(node->is_alive));
         if (node->site.len > 0)
             json_set_str(entry, "site", node->site);
+        if (node->has_strays) {
+            json_set_int(entry, "strays", (int64_t)node->strays);
+            json_set_int(entry, "strays_per_s", (int64_t)node->strays_per_s);
+        }
         json_object_set(entry, "presence", node->value != NULL ? node->value : json_null());
     }
     return nodes;
@@ -265,8 +296,10 @@ static enum err run(struct ctl *ctl)
     if (err == ERR_OK) {
         sites_collect(&view.nodes, view.document, &view.sites);
         judge_nodes(&view);
-        for (size_t i = 0; i < view.nodes.count; i++)
+        for (size_t i = 0; i < view.nodes.count; i++) {
             view.has_proxies = view.has_proxies || view.nodes.items[i].site.len > 0;
+            view.has_strays = view.has_strays || view.nodes.items[i].has_strays;
+        }
         print_heading(&view);
         print_sites(&view);
         print_nodes(&view);
@@ -283,9 +316,11 @@ const struct command cmd_status = {
     .name = "status",
     .words = "",
     .summary = "what is steered where, and which node obeys what",
-    .about = "Shows the generation, the mode of every site with since when, who and why, and the\n"
-             "nodes: DNS servers, PoPs and gateways with their site. NODE states: done (obeys the\n"
-             "present generation), waiting, rejected, dead.",
+    .about =
+        "Shows the generation, the mode of every site with since when, who and why, and the\n"
+        "nodes: DNS servers, PoPs and gateways with their site. NODE states: done (obeys the\n"
+        "present generation), waiting, rejected, dead. STRAYS: requests that came to a gateway\n"
+        "while its region was out, since it started and each second of late.",
     .examples = "  steer status\n  steer status --json",
     .run = run,
 };

@@ -22,6 +22,7 @@
 enum {
     POLL_MS = 1000,            /* the truth; descriptors are hints */
     STALE_PRESENCE_MS = 10000, /* how often a stale node says how stale it is */
+    NEWS_PRESENCE_MS = 2000,   /* ... and a daemon what has become of its own numbers */
     PROBLEM_MAX = APPLY_TEXT_MAX,
 };
 
@@ -405,12 +406,22 @@ static void start_watch(struct steering *steering)
     uv_poll_start(&steering->watch, UV_READABLE, on_watch);
 }
 
+/* Is there something in the presence that has changed by itself? */
+static bool is_presence_old(const struct steering *steering)
+{
+    const struct steering_settings *settings = &steering->settings;
+    uint64_t age_ms = clock_monotonic_ms() - steering->presence_ms;
+    if (age_ms >= STALE_PRESENCE_MS && stale_seconds(steering) > 0)
+        return true;
+    return age_ms >= NEWS_PRESENCE_MS && settings->has_news != NULL &&
+           settings->has_news(settings->owner);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct steering *steering = timer->data;
-    uint64_t age_ms = clock_monotonic_ms() - steering->presence_ms;
     start_watch(steering);
-    if (stale_seconds(steering) > 0 && age_ms >= STALE_PRESENCE_MS)
+    if (is_presence_old(steering))
         steering->is_presence_due = true;
     look(steering);
 }

@@ -37,6 +37,8 @@ struct steering_settings {
     void (*on_change)(void *owner);
     /* Adds what the daemon knows to its presence: workers, listen, admin. */
     void (*on_presence)(void *owner, json_t *presence);
+    /* Would on_presence add something else by now? Asked every other second. NULL: never. */
+    bool (*has_news)(void *owner);
     void *owner;
 };
 

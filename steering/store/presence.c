@@ -80,6 +80,9 @@ struct presence presence_make(const char *id, bool is_alive, json_t *value)
         .applied_at_ms = json_get_int(value, "applied_at_ms", 0),
         .workers = (uint32_t)get_count(value, "workers", UINT32_MAX),
         .has_rejected = json_is_object(rejected),
+        .has_strays = json_is_integer(json_object_get(value, "strays")),
+        .strays = get_count(value, "strays", INT64_MAX),
+        .strays_per_s = get_count(value, "strays_per_s", INT64_MAX),
         .rejected_generation = get_count(rejected, "gen", INT64_MAX),
         .rejected_why = json_get_str(rejected, "why"),
     };

@@ -6,7 +6,9 @@
  *             "digest":"sha256:…","applied_at_ms":unix ms,"workers":2,
  *             "source":"store|lkg|base","rejected":{"gen":418,"why":"…"} or null,
  *             "topology":"sha256:…","regions":[…],"pops":[…],"admin":"/path/admin.sock",
- *             "listen":["127.0.0.1:5353"],"stale_seconds"}
+ *             "listen":["127.0.0.1:5353"],"stale_seconds",
+ *             "strays":9000,"strays_per_s":12 (of a gateway: requests that came while its region
+ *             was out, since its start and of late)}
  *            A node writes it after every worker has left the old snapshot: "gen" is what no
  *            query is answered without any more. An advisory lock that the node holds while it
  *            lives tells the living from the dead, also after kill -9.
@@ -42,7 +44,8 @@ struct presence {
     uint64_t rejected_generation;
     struct str rejected_why;
     uint32_t workers;
-    bool has_rejected;
+    uint64_t strays, strays_per_s; /* of gateways: has_strays */
+    bool has_rejected, has_strays;
     bool is_alive;
 };
 

@@ -482,6 +482,21 @@ def test_status_tells_roles_and_their_sites(store):
     assert nodes["dns-1"]["role"] == "dns" and "site" not in nodes["dns-1"]
 
 
+def test_status_tells_strays_of_gateways(store):
+    store.node("us-east-gw", role="gateway", site="us-east", strays=9000, strays_per_s=12)
+    store.node("gru1-a", role="pop", site="gru1")
+    store.steer(*because("evacuate", "us-east"))
+    text = store.steer("status").stdout
+    heading = next(line for line in text.splitlines() if line.startswith("NODE"))
+    at = heading.index("STRAYS")
+    rows = {line.split()[0]: line for line in text.splitlines() if line.strip()}
+    assert rows["us-east-gw"][at:].startswith("9000 (12/s)")
+    assert rows["gru1-a"][at] == " "
+    nodes = {node["id"]: node for node in store.json("status")["nodes"]}
+    assert (nodes["us-east-gw"]["strays"], nodes["us-east-gw"]["strays_per_s"]) == (9000, 12)
+    assert "strays" not in nodes["gru1-a"]
+
+
 @pytest.mark.parametrize("verb,site", [("evacuate", "us-east"), ("drain", "gru1")])
 def test_changes_wait_for_all_roles(store, verb, site):
     fleet(store)

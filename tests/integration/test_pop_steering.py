@@ -17,6 +17,11 @@ def steer(fleet, *words, code=0):
     return done.stdout
 
 
+def strays_told(fleet, region):
+    nodes = json.loads(steer(fleet, "status", "--json"))["nodes"]
+    return sum(node["strays"] for node in nodes if node.get("site") == region)
+
+
 def region_by_pop(fleet):
     client = H2(connect(fleet.nodes[POP], fleet.client_context(("h2",))))
     try:
@@ -77,6 +82,9 @@ def test_strays_are_proxied_to_the_next_region(own_pop_fleet):
     assert gateway.metric("steer_pop_stray_requests_total") >= 1
     traffic = gateway.json("/traffic.json")
     assert any(row["to"] == "us-west" for row in traffic["strays"]), traffic
+    # ... and the gateway says so where the operator looks, without being asked.
+    wait_for("strays in the status", lambda: strays_told(fleet, "us-east") >= 1)
+    assert strays_told(fleet, "us-west") == 0
 
 
 def test_strays_are_served_or_refused_as_the_document_says(own_pop_fleet):
