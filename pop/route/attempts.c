@@ -2,6 +2,7 @@
 #include "pop/route/attempts.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "steering/base/mem.h"
 
@@ -66,7 +67,8 @@ const char *retry_denial_name(enum retry_denial denial)
 
 void attempts_init(struct attempts *attempts, const struct attempts_settings *settings)
 {
-    *attempts = (struct attempts){ .settings = *settings };
+    memset(attempts, 0, offsetof(struct attempts, records));
+    attempts->settings = *settings;
     if (attempts->settings.target_count > ATTEMPT_TARGET_MAX)
         attempts->settings.target_count = ATTEMPT_TARGET_MAX;
     for (size_t i = 0; i < attempts->settings.target_count; i++)

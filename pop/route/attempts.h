@@ -140,13 +140,13 @@ struct attempts {
         bool is_exhausted; /* nothing more to find there */
         bool has_declined; /* not again while another may serve */
     } states[ATTEMPT_TARGET_MAX];
-    unsigned sent; /* attempts that had a peer: these count against `max` */
-    struct attempt_record records[ATTEMPTS_MAX];
+    unsigned sent;     /* attempts that had a peer: these count against `max` */
     size_t count;      /* of records */
     unsigned deaths;   /* connections that died with it in flight, without proof... */
     unsigned silences; /* ...of which so many did not answer PING */
     bool is_started;   /* set by the caller: a response head went to the client */
     bool is_over;      /* a response that counts has come */
+    struct attempt_record records[ATTEMPTS_MAX]; /* last: attempts_init leaves them as they are */
 };
 
 void attempts_init(struct attempts *attempts, const struct attempts_settings *settings);

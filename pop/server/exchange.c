@@ -152,7 +152,7 @@ static struct exchange *take_exchange(struct exchanges *exchanges)
     if (exchange != NULL) {
         exchanges->free = exchange->next;
         exchanges->free_count--;
-        memset(exchange, 0, sizeof(*exchange));
+        memset(exchange, 0, offsetof(struct exchange, attempts.records));
     } else {
         exchange = mem_calloc(1, sizeof(*exchange));
     }

@@ -72,10 +72,8 @@ struct exchange {
     struct site_id site;  /* who answered; SITE_NONE: nobody */
     struct str map_name;  /* borrowed from the settings or the request */
 
-    struct attempts attempts;
-    struct attempt_target target;         /* of the present attempt */
-    uint32_t number;                      /* and which it is, over all hops */
-    const char *peer_names[ATTEMPTS_MAX]; /* beside attempts.records */
+    struct attempt_target target; /* of the present attempt */
+    uint32_t number;              /* and which it is, over all hops */
     struct upstream_waiter waiter;
     struct exchange_try *try; /* the present one */
     bool is_websocket_lack;   /* a peer was there but takes no tunnels */
@@ -89,12 +87,16 @@ struct exchange {
     uint64_t begun_ms, begun_ns, asked_ns, sent_ns, responded_ns, waited_ns;
     uint16_t status;   /* that the client got; 0: none */
     const char *cause; /* of the error; NULL: none */
-    struct pipe own_body;
     bool has_own_body;
 
     /* What the client's codec had set, when we listen in to count a body without a length. */
     void (*on_consumed)(void *writer, struct pipe *pipe, size_t bytes);
     void *writer;
+
+    /* From its records on nothing is cleared for the next request (take_exchange). */
+    struct attempts attempts;
+    const char *peer_names[ATTEMPTS_MAX]; /* beside attempts.records */
+    struct pipe own_body;                 /* when has_own_body */
 };
 
 struct exchanges {
