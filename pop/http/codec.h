@@ -206,7 +206,8 @@ struct http_client_events {
 
 struct http_client_ops {
     struct http_session_ops session; /* first */
-    /* Starts a request. Asserts http_client_room > 0. Head is copied (into HPACK or the output).
+    /* Starts a request. Asserts http_client_room > 0. What `head` points at (fields, texts) is
+     * borrowed until the request was produced, cancelled or closed.
      * `body` NULL: none; the codec attaches itself to it as reader, and detaches when the stream
      * closes. Bodies without content_length are chunked in HTTP/1.1. A head with `protocol` is a
      * WebSocket: extended CONNECT in HTTP/2, Upgrade in HTTP/1.1 (which answers 101; it is

@@ -250,6 +250,7 @@ static void cancel(struct http_client_stream *pub, enum http_error error)
         return;
     if (error == HTTP_ERROR_NONE)
         error = HTTP_ERROR_CANCELLED;
+    h2_unqueue(h2); /* what it points at may go now */
     if (h2->id > 0) {
         h2_reset(h2, error);
         return;

@@ -34,12 +34,11 @@ enum { H2_PING_OF_OWNER = 1, H2_PING_OF_DRAIN = 2 };
 
 struct h2_session;
 
-/* A head that waits for its turn to be sent: a copy in the stream's arena. */
+/* A head that waits for its turn to be sent. */
 struct h2_said {
     struct h2_said *next;
     struct http_head head;
-    size_t octets_max; /* of its field block */
-    bool is_trailers;
+    enum { H2_REQUEST, H2_RESPONSE, H2_TRAILERS } kind;
 };
 
 struct h2_stream {
@@ -216,15 +215,15 @@ void h2_end(struct h2_stream *stream);
 /* ---- heads (h2_head.c) ----------------------------------------------------------------------- */
 
 /* nghttp2 keeps the state of streams and says when HEADERS are due; it is given a head without
- * fields, and the field block in its place is ours (h2_say). So heads are copied once, and coded
- * once, into the buffer that is sent.
+ * fields, and the field block in its place is ours (h2_say), coded into the buffer that is sent.
  *
- * Each queues a copy of `head`, and must be followed by the nghttp2_submit_* that makes the frame.
- */
+ * Each must be followed by the nghttp2_submit_* that makes the frame. Responses and trailers are
+ * copied; what a request's head points at is borrowed until it was sent, or h2_unqueue. */
 void h2_queue_request(struct h2_stream *stream, const struct http_head *head);
 void h2_queue_response(struct h2_stream *stream, const struct http_head *head);
 /* False: none of the fields may be in trailers, nothing is queued. */
 bool h2_queue_trailers(struct h2_stream *stream, const struct http_head *head);
+void h2_unqueue(struct h2_stream *stream);
 /* Writes the next of them: nghttp2 is about to send HEADERS with `flags`. */
 void h2_say(struct h2_stream *stream, uint8_t flags);
 /* Takes one field in; false: the stream must be reset. */

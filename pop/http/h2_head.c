@@ -10,7 +10,11 @@ enum { FIELD_OVERHEAD = 32 };
 
 /* ---- out ------------------------------------------------------------------------------------- */
 
-enum { LENGTH_DIGITS_MAX = 20 };
+enum {
+    LENGTH_DIGITS_MAX = 20,
+    OTHERS_MAX = 7, /* pseudo fields and content-length */
+    OTHER_BYTES = HPACK_FIELD_EXTRA + LENGTH_DIGITS_MAX,
+};
 
 /* Where texts of one head are copied to: one piece of the arena. */
 struct copier {
@@ -70,39 +74,31 @@ static void queue(struct h2_stream *stream, struct h2_said *said)
     *last = said;
 }
 
-/* Without fields; `*out_copier` has room for all texts. */
+/* Without fields; `*out_copier` has room for their texts. */
 static struct h2_said *said_new(struct h2_stream *stream, const struct http_head *head,
                                 struct copier *out_copier)
 {
-    enum { OTHERS_MAX = 7 }; /* pseudo fields, their names, and content-length */
-    enum { OTHERS_BYTES = OTHERS_MAX * (HPACK_FIELD_EXTRA + LENGTH_DIGITS_MAX) };
     struct h2_said *said =
         arena_alloc(stream->arena, sizeof(*said) + head->field_count * sizeof(struct http_field));
-    size_t bytes = head->method.len + head->scheme.len + head->authority.len + head->path.len +
-                   head->protocol.len + field_bytes(head);
+    size_t bytes = field_bytes(head);
     out_copier->at = (char *)arena_bytes(stream->arena, bytes);
     out_copier->end = out_copier->at + bytes;
     *said = (struct h2_said){
         .head = { .status = head->status,
                   .content_length = head->content_length,
                   .fields = (struct http_field *)(void *)(said + 1) },
-        .octets_max = HPACK_BEGIN_EXTRA + OTHERS_BYTES + bytes +
-                      head->field_count * (size_t)HPACK_FIELD_EXTRA,
     };
     return said;
 }
 
 void h2_queue_request(struct h2_stream *stream, const struct http_head *head)
 {
-    struct copier copier;
-    struct h2_said *said = said_new(stream, head, &copier);
-    bool is_extended = head->protocol.len > 0;
-    said->head.method = is_extended ? STR("CONNECT") : copy(&copier, head->method);
-    said->head.scheme = head->scheme.len > 0 ? copy(&copier, head->scheme) : STR("https");
-    said->head.authority = copy(&copier, head->authority);
-    said->head.path = copy(&copier, head->path);
-    said->head.protocol = copy(&copier, head->protocol);
-    copy_fields(said, head, is_sent, &copier);
+    struct h2_said *said = arena_alloc(stream->arena, sizeof(*said));
+    *said = (struct h2_said){ .head = *head, .kind = H2_REQUEST };
+    if (head->protocol.len > 0)
+        said->head.method = STR("CONNECT");
+    if (head->scheme.len == 0)
+        said->head.scheme = STR("https");
     queue(stream, said);
 }
 
@@ -111,6 +107,7 @@ void h2_queue_response(struct h2_stream *stream, const struct http_head *head)
     assert(head->status >= 100 && head->status <= 999);
     struct copier copier;
     struct h2_said *said = said_new(stream, head, &copier);
+    said->kind = H2_RESPONSE;
     copy_fields(said, head, is_sent, &copier);
     /* RFC 9110 section 8.6: not in these. */
     if (head->status < 200 || head->status == 204)
@@ -118,13 +115,24 @@ void h2_queue_response(struct h2_stream *stream, const struct http_head *head)
     queue(stream, said);
 }
 
+void h2_unqueue(struct h2_stream *stream)
+{
+    stream->said = NULL;
+}
+
 static void put_request_line(struct hpack_encoder *encoder, const struct http_head *head)
 {
-    hpack_encoder_put(encoder, STR(":method"), head->method, false);
-    hpack_encoder_put(encoder, STR(":scheme"), head->scheme, false);
+    if (str_eq(head->method, STR("GET")))
+        hpack_encoder_put_row(encoder, HPACK_METHOD_GET);
+    else
+        hpack_encoder_put(encoder, STR(":method"), head->method, false);
+    if (str_eq(head->scheme, STR("https")))
+        hpack_encoder_put_row(encoder, HPACK_SCHEME_HTTPS);
+    else
+        hpack_encoder_put(encoder, STR(":scheme"), head->scheme, false);
     if (head->authority.len > 0)
         hpack_encoder_put(encoder, STR(":authority"), head->authority, false);
-    hpack_encoder_put(encoder, STR(":path"), head->path, false);
+    hpack_encoder_put_once(encoder, HPACK_PATH, head->path);
     if (head->protocol.len > 0)
         hpack_encoder_put(encoder, STR(":protocol"), head->protocol, false);
 }
@@ -133,8 +141,11 @@ static void put_status(struct hpack_encoder *encoder, uint16_t status)
 {
     const char digits[] = { (char)('0' + status / 100), (char)('0' + status / 10 % 10),
                             (char)('0' + status % 10) };
-    hpack_encoder_put(encoder, STR(":status"), (struct str){ .ptr = digits, .len = sizeof(digits) },
-                      false);
+    if (status == 200)
+        hpack_encoder_put_row(encoder, HPACK_STATUS_200);
+    else
+        hpack_encoder_put(encoder, STR(":status"),
+                          (struct str){ .ptr = digits, .len = sizeof(digits) }, false);
 }
 
 static void put_content_length(struct hpack_encoder *encoder, int64_t length)
@@ -146,8 +157,8 @@ static void put_content_length(struct hpack_encoder *encoder, int64_t length)
         digits[--at] = (char)('0' + rest % 10);
         rest /= 10;
     } while (rest > 0);
-    hpack_encoder_put(encoder, STR("content-length"),
-                      (struct str){ .ptr = digits + at, .len = sizeof(digits) - at }, false);
+    hpack_encoder_put_once(encoder, HPACK_CONTENT_LENGTH,
+                           (struct str){ .ptr = digits + at, .len = sizeof(digits) - at });
 }
 
 /* Returns the block's length. */
@@ -155,16 +166,24 @@ static size_t put_block(struct hpack_encoder *encoder, const struct h2_said *sai
 {
     const struct http_head *head = &said->head;
     hpack_encoder_begin(encoder, out);
-    if (head->method.len > 0)
+    if (said->kind == H2_REQUEST)
         put_request_line(encoder, head);
-    else if (!said->is_trailers)
+    else if (said->kind == H2_RESPONSE)
         put_status(encoder, head->status);
     for (size_t i = 0; i < head->field_count; i++)
-        hpack_encoder_put(encoder, head->fields[i].name, head->fields[i].value,
-                          head->fields[i].is_sensitive);
+        if (is_sent(head, &head->fields[i]))
+            hpack_encoder_put(encoder, head->fields[i].name, head->fields[i].value,
+                              head->fields[i].is_sensitive);
     if (head->content_length >= 0)
         put_content_length(encoder, head->content_length);
     return (size_t)(hpack_encoder_end(encoder) - out);
+}
+
+static size_t octets_max(const struct http_head *head)
+{
+    return HPACK_BEGIN_EXTRA + (size_t)OTHERS_MAX * OTHER_BYTES + head->method.len +
+           head->scheme.len + head->authority.len + head->path.len + head->protocol.len +
+           field_bytes(head) + head->field_count * (size_t)HPACK_FIELD_EXTRA;
 }
 
 static void put_frame_head(uint8_t *at, size_t len, uint8_t type, uint8_t flags, int32_t id)
@@ -178,7 +197,7 @@ static void put_frame_head(uint8_t *at, size_t len, uint8_t type, uint8_t flags,
 static void say_by_block(struct h2_session *session, const struct h2_said *said, uint8_t flags,
                          int32_t id)
 {
-    uint8_t *fields = mem_resize(NULL, said->octets_max, 1);
+    uint8_t *fields = mem_resize(NULL, octets_max(&said->head), 1);
     size_t len = put_block(&session->encoder, said, fields);
     size_t frames = len == 0 ? 1 : (len + H2_FRAME_BYTES - 1) / H2_FRAME_BYTES;
     free(session->block);
@@ -208,7 +227,8 @@ void h2_say(struct h2_stream *stream, uint8_t flags)
     session->has_said = true;
     session->said = (struct h2_piece){ .len = 0 };
     size_t room = session->room > H2_FRAME_HEAD_BYTES ? session->room - H2_FRAME_HEAD_BYTES : 0;
-    if (said->octets_max > room || said->octets_max > H2_FRAME_BYTES) {
+    size_t max = octets_max(&said->head);
+    if (max > room || max > H2_FRAME_BYTES) {
         say_by_block(session, said, flags, stream->id);
         return;
     }
@@ -265,7 +285,7 @@ bool h2_queue_trailers(struct h2_stream *stream, const struct http_head *head)
 {
     struct copier copier;
     struct h2_said *said = said_new(stream, head, &copier);
-    said->is_trailers = true;
+    said->kind = H2_TRAILERS;
     said->head.content_length = -1;
     copy_fields(said, head, is_sent_behind, &copier);
     if (said->head.field_count > 0)
@@ -275,18 +295,21 @@ bool h2_queue_trailers(struct h2_stream *stream, const struct http_head *head)
 
 /* ---- in -------------------------------------------------------------------------------------- */
 
-/* Names and values of HPACK's static table live for ever, all others are copied. */
-static struct str take_text(struct arena *arena, nghttp2_rcbuf *buffer)
-{
-    nghttp2_vec text = nghttp2_rcbuf_get_buf(buffer);
-    struct str view = { .ptr = (const char *)text.base, .len = text.len };
-    return nghttp2_rcbuf_is_static(buffer) ? view : arena_str(arena, view);
-}
-
 static struct str view_of(nghttp2_rcbuf *buffer)
 {
     nghttp2_vec text = nghttp2_rcbuf_get_buf(buffer);
     return (struct str){ .ptr = (const char *)text.base, .len = text.len };
+}
+
+/* Names and values of HPACK's static table live for ever, all others are copied. */
+static struct str keep_text(struct arena *arena, const nghttp2_rcbuf *buffer, struct str view)
+{
+    return nghttp2_rcbuf_is_static(buffer) ? view : arena_str(arena, view);
+}
+
+static struct str take_text(struct arena *arena, nghttp2_rcbuf *buffer)
+{
+    return keep_text(arena, buffer, view_of(buffer));
 }
 
 static void take_status(struct http_head *head, struct str value)
@@ -342,8 +365,8 @@ static bool take_special(struct h2_stream *stream, struct str name, nghttp2_rcbu
 bool h2_head_take(struct h2_stream *stream, nghttp2_rcbuf *name_buffer, nghttp2_rcbuf *value)
 {
     const struct http_limits *limits = &stream->session->base.limits;
-    struct str name = view_of(name_buffer);
-    stream->head_bytes += name.len + view_of(value).len + FIELD_OVERHEAD;
+    struct str name = view_of(name_buffer), text = view_of(value);
+    stream->head_bytes += name.len + text.len + FIELD_OVERHEAD;
     if (stream->head_bytes > limits->head_bytes) {
         stream->is_too_large = true;
         /* A refusal in good order needs the rest of the block; a bomb does not get one. */
@@ -358,8 +381,8 @@ bool h2_head_take(struct h2_stream *stream, nghttp2_rcbuf *name_buffer, nghttp2_
     if (stream->has_head ? !is_trailer(name) : take_special(stream, name, value))
         return true;
     if (head->field_count >= limits->fields ||
-        !http_head_add(head, stream->arena, take_text(stream->arena, name_buffer),
-                       take_text(stream->arena, value)))
+        !http_head_add(head, stream->arena, keep_text(stream->arena, name_buffer, name),
+                       keep_text(stream->arena, value, text)))
         stream->is_too_large = true;
     return true;
 }

@@ -164,8 +164,12 @@ static int on_before_send(nghttp2_session *ng, const nghttp2_frame *frame, void 
 {
     (void)ng;
     struct h2_session *session = user;
-    if (frame->hd.type == NGHTTP2_HEADERS)
-        h2_say(h2_stream_of(session, frame->hd.stream_id), frame->hd.flags);
+    if (frame->hd.type != NGHTTP2_HEADERS)
+        return 0;
+    struct h2_stream *stream = h2_stream_of(session, frame->hd.stream_id);
+    if (stream->said == NULL)
+        return NGHTTP2_ERR_CANCEL; /* not wanted any more */
+    h2_say(stream, frame->hd.flags);
     return 0;
 }
 

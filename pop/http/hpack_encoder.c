@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pop/http/hpack_static.h"
-
 enum {
     BUCKETS = 2 * HPACK_ENTRIES,
     SEEN = 64,
@@ -296,6 +294,16 @@ void hpack_encoder_put(struct hpack_encoder *encoder, struct str name, struct st
         else
             put_unknown(encoder, match.index, name, value);
     }
+}
+
+void hpack_encoder_put_row(struct hpack_encoder *encoder, enum hpack_row row)
+{
+    encoder->at = put_number(encoder->at, indexed, row);
+}
+
+void hpack_encoder_put_once(struct hpack_encoder *encoder, enum hpack_row row, struct str value)
+{
+    encoder->at = put_text(put_number(encoder->at, literal_once, row), value);
 }
 
 uint8_t *hpack_encoder_end(struct hpack_encoder *encoder)

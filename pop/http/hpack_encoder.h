@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pop/http/hpack_static.h"
 #include "steering/base/blocks.h"
 #include "steering/base/limits.h"
 #include "steering/base/str.h"
@@ -60,4 +61,8 @@ void hpack_encoder_begin(struct hpack_encoder *encoder, uint8_t *out);
 /* `name` is lower-case. */
 void hpack_encoder_put(struct hpack_encoder *encoder, struct str name, struct str value,
                        bool is_sensitive);
+/* A whole row of the static table. */
+void hpack_encoder_put_row(struct hpack_encoder *encoder, enum hpack_row row);
+/* Its name, with a value that is not kept. */
+void hpack_encoder_put_once(struct hpack_encoder *encoder, enum hpack_row row, struct str value);
 uint8_t *hpack_encoder_end(struct hpack_encoder *encoder); /* behind the last octet */

@@ -13,6 +13,15 @@
 
 enum { HPACK_STATIC_COUNT = 61 };
 
+/* Rows that are known without looking. */
+enum hpack_row {
+    HPACK_METHOD_GET = 2,
+    HPACK_PATH = 4,
+    HPACK_SCHEME_HTTPS = 7,
+    HPACK_STATUS_200 = 8,
+    HPACK_CONTENT_LENGTH = 28,
+};
+
 struct hpack_static_match {
     uint8_t index;   /* 0: no such name */
     bool is_whole;   /* the value is the same, too */

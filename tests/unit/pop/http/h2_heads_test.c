@@ -212,6 +212,35 @@ static void test_heads_of_reset_streams_are_left_out(void **state)
     pair_free(pair);
 }
 
+/* What a request's head points at may go as soon as it was cancelled. */
+static void test_cancelled_requests_let_go_of_their_head(void **state)
+{
+    (void)state;
+    struct http_limits limits = pair_limits();
+    struct pair *pair = ready_pair(&limits);
+    enum { LEN = 100 };
+    char *text = malloc(LEN);
+    assert_non_null(text);
+    memset(text, 'x', LEN);
+    struct http_field *field = mem_calloc(1, sizeof(*field));
+    *field = (struct http_field){ .name = STR("x-own"), .value = { .ptr = text, .len = LEN } };
+    struct http_head head = pair_request_head("GET", "/");
+    head.fields = field;
+    head.field_count = 1;
+    struct pair_call *call = pair_call_with(pair, &head, false);
+    http_client_cancel(call->stream, HTTP_ERROR_CANCELLED);
+    free(text);
+    free(field);
+    struct pair_call *other = pair_get(pair, "/other");
+    pair_run(pair);
+    assert_true(call->is_closed && call->outcome.is_unprocessed);
+    assert_int_equal(pair->request_count, 1);
+    pair_respond(last_request(pair), 200, false);
+    pair_run(pair);
+    assert_int_equal(other->stream->response.status, 200);
+    pair_free(pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +249,7 @@ int main(void)
         cmocka_unit_test(test_heads_cross_with_any_size_of_table),
         cmocka_unit_test(test_heads_of_one_stream_keep_their_order),
         cmocka_unit_test(test_heads_of_reset_streams_are_left_out),
+        cmocka_unit_test(test_cancelled_requests_let_go_of_their_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 struct load {
     uint32_t want_up, want_down, sent_up, sent_down, got_up, got_down;
     bool is_done;
+    char path[16];
 };
 
 static uint8_t byte_at(size_t stream, uint32_t at)
@@ -90,8 +91,8 @@ static void run_load(uint64_t seed, size_t chunk)
     for (size_t i = 0; i < ARRAY_SIZE(loads); i++) {
         loads[i] = (struct load){ .want_up = 1 + (uint32_t)rng_below(&pair->rng, 30000),
                                   .want_down = 1 + (uint32_t)rng_below(&pair->rng, 60000) };
-        char path[16];
-        snprintf(path, sizeof(path), "/%zu", i);
+        char *path = loads[i].path; /* borrowed until the request has left */
+        snprintf(path, sizeof(loads[i].path), "/%zu", i);
         struct http_head head = pair_request_head("POST", path);
         head.content_length = loads[i].want_up;
         pair_call_with(pair, &head, true);

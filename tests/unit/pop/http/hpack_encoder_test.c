@@ -170,6 +170,32 @@ static void test_limit_zero_keeps_nothing(void **state)
     twin_free(twin);
 }
 
+static void test_put_row_is_what_its_name_says(void **state)
+{
+    (void)state;
+    static const struct twin_field fields[] = {
+        { .name = { ":method", 7 }, .value = { "GET", 3 } },
+        { .name = { ":scheme", 7 }, .value = { "https", 5 } },
+        { .name = { ":path", 5 }, .value = { "/x", 2 } },
+        { .name = { ":status", 7 }, .value = { "200", 3 } },
+        { .name = { "content-length", 14 }, .value = { "17", 2 } },
+    };
+    struct twin *twin = twin_new(4096);
+    twin_encode(twin, fields, ARRAY_SIZE(fields)); /* for its room */
+    for (int i = 0; i < 3; i++) {
+        hpack_encoder_begin(&twin->encoder, twin->block);
+        hpack_encoder_put_row(&twin->encoder, HPACK_METHOD_GET);
+        hpack_encoder_put_row(&twin->encoder, HPACK_SCHEME_HTTPS);
+        hpack_encoder_put_once(&twin->encoder, HPACK_PATH, STR("/x"));
+        hpack_encoder_put_row(&twin->encoder, HPACK_STATUS_200);
+        hpack_encoder_put_once(&twin->encoder, HPACK_CONTENT_LENGTH, STR("17"));
+        twin->len = (size_t)(hpack_encoder_end(&twin->encoder) - twin->block);
+        twin_decode(twin, fields, ARRAY_SIZE(fields));
+    }
+    assert_int_equal(table_entries(twin), 0);
+    twin_free(twin);
+}
+
 static void test_empty_blocks_are_legal(void **state)
 {
     (void)state;
@@ -234,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_limit_tells_the_least_and_the_last),
         cmocka_unit_test(test_limit_of_our_own_is_told_first),
         cmocka_unit_test(test_limit_zero_keeps_nothing),
+        cmocka_unit_test(test_put_row_is_what_its_name_says),
         cmocka_unit_test(test_empty_blocks_are_legal),
         cmocka_unit_test(test_any_fields_come_back),
         cmocka_unit_test(test_static_find_knows_all_of_the_table),
