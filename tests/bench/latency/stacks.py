@@ -148,22 +148,20 @@ class Steer(Stack):
         return {"CITY": ROOT / "tests/data/small-city.mmdb", "USER": "user: root" if os.geteuid() == 0 else "",
                 "BACKBONE": self.backbone}
 
-    def node(self, site, name):
-        node = Node(self, name, "steer-pop", site)
-        node.words = self.world.at(site, *node.words)
-        return node
+    def at(self, site, words):
+        return self.world.at(site, *words)
 
     def make_node(self, region, name, port, more=""):
         self.fill("steer-gateway.yaml", f"{name}.yaml", SITE=region, NODE=name, PORT=port, MORE=more,
                   ADDRESS=self.world.addresses[region], **self.settings())
-        return self.node(region, name)
+        return Node(self, name, "steer-pop", region)
 
     def make_gateway(self, region, number):
         return self.make_node(region, f"{region}-gw{number}", self.gateway_port(number))
 
     def make_pop(self):
         self.fill("steer-pop.yaml", "pop.yaml", ADDRESS=self.world.addresses["pop"], PORT=self.port, **self.settings())
-        return self.node("pop", "pop")
+        return Node(self, "pop", "steer-pop", "pop")
 
     def start(self):
         super().start()
