@@ -285,6 +285,11 @@ static void on_head(struct h2_stream *h2, bool is_end)
     }
     if (h2->error != HTTP_ERROR_NONE)
         return; /* cancelled */
+    /* nghttp2 takes any three digits. Below 100 there is no class to pass it on as. */
+    if (h2->head->status < 100) {
+        h2_reset(h2, HTTP_ERROR_PROTOCOL);
+        return;
+    }
     if (h2->head->status < 200) {
         if (++h2->informs > H2_INFORMS_MAX) {
             h2_reset(h2, HTTP_ERROR_PROTOCOL);

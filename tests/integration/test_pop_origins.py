@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from http_clients import H1, H2, connect
+from http_clients import END_HEADERS, END_STREAM, H1, H2, HEADERS, PREFACE, RawH2, SETTINGS, connect, frame, literal
 from loopback import Daemon, wait_for
 from raw_origin import RawOrigin
 
@@ -110,6 +110,38 @@ def test_http2_origin(pop_fleet_of, is_tls):
         assert gateway.metric("steer_pop_upstream_connections", "origin") <= 2
     finally:
         origin.kill()
+
+
+@pytest.mark.parametrize("status", [b"000", b"042", b"099", b"600", b"999", b"2x0"])
+def test_http2_origin_with_an_odd_status(pop_fleet_of, status):
+    """Whatever is made of it, nobody falls over it."""
+    fleet = small_fleet(pop_fleet_of, origin=", protocol: http2")
+    answered = []
+
+    def serve(sock, _number):
+        far = RawH2(sock, hello=False)
+        far.buffer = b""
+        while len(far.buffer) < len(PREFACE):
+            far.buffer += sock.recv(1 << 16)
+        far.buffer = far.buffer[len(PREFACE):]
+        far.send(frame(SETTINGS))
+        while True:
+            seen = far.frames_until(lambda one: one[0] == HEADERS)
+            if not seen or seen[-1][0] != HEADERS:
+                return
+            answered.append(seen[-1][2])
+            far.send(frame(HEADERS, END_HEADERS | END_STREAM, seen[-1][2], literal(b":status", status)))
+
+    origin = replace_origin(fleet, serve)
+    try:
+        for alpn in ("h2", "http/1.1"):
+            response = client_of(fleet, alpn).request("GET", "/")
+            assert response.status in (502, 503) or (status >= b"600" and response.status == int(status)), response
+        assert answered
+        for node in (fleet.nodes[POP], *fleet.gateways(REGION)):
+            node.check_alive()
+    finally:
+        origin.close()
 
 
 def test_a_stale_connection_costs_no_request(pop_fleet_of):
