@@ -43,8 +43,8 @@ struct presence {
     int64_t applied_at_ms;
     uint64_t rejected_generation;
     struct str rejected_why;
-    uint32_t workers;
     uint64_t strays, strays_per_s; /* of gateways: has_strays */
+    uint32_t workers;
     bool has_rejected, has_strays;
     bool is_alive;
 };
