@@ -24,8 +24,9 @@ MUST_USE enum err file_replace(const char *path, struct str content, bool is_dur
  * makes belongs to the folder's owner. Nothing happens to what is somebody else's. */
 void file_take_after(int fd, const char *folder);
 
-/* mkdir -p; what is missing takes after the folder above it, with 0755 at most but for the group. ERR_EXISTS when a file is in the way, ERR_DENIED,
- * ERR_NO_SPACE, ERR_NOT_FOUND for the empty path, ERR_IO; `errno` is kept. */
+/* mkdir -p; what is missing takes after the folder above it, with 0755 at most but for the group.
+ * ERR_EXISTS when a file is in the way, ERR_DENIED, ERR_NO_SPACE, ERR_NOT_FOUND for the empty path,
+ * ERR_IO; `errno` is kept. */
 MUST_USE enum err file_make_folders(const char *path);
 /* The folder of `path`, joined with `name` unless `name` is absolute. Owned by the caller. */
 char *file_beside(const char *path, const char *name);
