@@ -14,6 +14,7 @@ from loopback import wait_for
 
 EVENT_AT_S = 2.0  # within a stream
 APART_S = 0.5  # of two stacks whose requests shall not meet
+NO_DISTANCE_SAMPLES = 16
 REQUEST_S = 12  # a request of a stream; longer than any stack waits for a gateway
 PROBE = ("--tls", "1.3", "--http", "h2", "--path", "/1k", "--timeout", "5")
 FIELDS = {"connect": "connect", "first_request_byte": "sent", "first_response_byte": "first", "last_byte": "last"}
@@ -45,6 +46,7 @@ class Measured:
     def __init__(self, rows, near_ms, far_ms):
         self.rows, self.near_ms, self.far_ms = rows, near_ms, far_ms
         self.fine = [one for one in rows if is_fine(one)]
+        self.no_distance_ms = 0.0  # to the first request byte, when the client is where TLS ends
 
     def failed(self):
         return len(self.rows) - len(self.fine)
@@ -66,7 +68,7 @@ class Measured:
         return min((trips(one) for one in self.fine), default=None)
 
     def summary(self):
-        return {"samples": len(self.rows), "failed": self.failed(),
+        return {"samples": len(self.rows), "failed": self.failed(), "no_distance_ms": self.no_distance_ms,
                 "errors": dict(collections.Counter(error_of(one) for one in self.rows if not is_fine(one))),
                 **{field: self.spread(field) for field in FIELDS},
                 "round_trips": {"client": self.middle(self.client_trips), "backbone": self.middle(self.backbone_trips)}}
@@ -140,7 +142,15 @@ class Bench:
         self.warm(names)
         for name in names:
             out[name] = self.measured(row, name, self.ask(row, name).rows())
+            if row.handshake:
+                out[name].no_distance_ms = self.no_distance(row, name)
         return out
+
+    def no_distance(self, row, name):
+        """What the handshake costs both ends: the same from the site where TLS ends."""
+        options = [*row.options, "--samples", str(NO_DISTANCE_SAMPLES), "--every", str(row.every_ms)]
+        client = self.client(name, options, "region1" if name == "direct" else "pop")
+        return Measured(client.rows(), 1.0, 1.0).spread("first_request_byte")["p50"]
 
     def together(self, row, names):
         """One after the other begins to be silent, and ends so: nobody's requests meet another one's."""
