@@ -275,12 +275,14 @@ static struct zone_set *random_zones(struct rng *rng, struct twin *twin)
         twin->count++;
     }
     /* DNAMEs that came above an earlier origin: take the later zone away. */
-    for (size_t i = 0; i < twin->count; i++) {
+    for (size_t i = 0; i < twin->count;) {
         struct path origin = twin->zones[i].origin;
         struct twin others = *twin;
         others.zones[i] = others.zones[--others.count];
-        if (!is_origin_free(&others, &origin))
-            *twin = others;
+        if (is_origin_free(&others, &origin))
+            i++;
+        else
+            *twin = others; /* the last one is at i now, and is looked at next */
     }
     for (size_t i = 0; i < twin->count; i++) {
         write_zone(&twin->zones[i], FILES[i]);
