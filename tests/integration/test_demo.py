@@ -36,9 +36,15 @@ def left():
     return found
 
 
+def hear_signals():
+    """Whoever runs the tests behind our back (nohup, &) has them ignored, and a child would go on so."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def demo(*words):
     return subprocess.Popen([ROOT / "tools/demo", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            text=True, start_new_session=True)
+                            text=True, start_new_session=True, preexec_fn=hear_signals)
 
 
 def test_a_kept_fleet_can_be_stopped():
