@@ -167,7 +167,7 @@ static int on_before_send(nghttp2_session *ng, const nghttp2_frame *frame, void 
     if (frame->hd.type != NGHTTP2_HEADERS)
         return 0;
     struct h2_stream *stream = h2_stream_of(session, frame->hd.stream_id);
-    if (stream->said == NULL)
+    if (stream == NULL || stream->said == NULL)
         return NGHTTP2_ERR_CANCEL; /* not wanted any more */
     h2_say(stream, frame->hd.flags);
     return 0;
