@@ -130,6 +130,19 @@ void h2_reset(struct h2_stream *stream, enum http_error error)
 
 /* ---- content in ------------------------------------------------------------------------------ */
 
+/* Until the peer has acknowledged our SETTINGS, windows are those of the protocol's start; its
+ * acknowledgement moves each one by the difference (RFC 9113 section 6.9.2), so that has to be
+ * added now. */
+static void set_window(struct h2_stream *stream, uint32_t bytes)
+{
+    nghttp2_session *ng = stream->session->ng;
+    int64_t initial = nghttp2_session_get_local_settings(ng, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+    int64_t wanted = (int64_t)bytes + initial - stream->window.min;
+    if (wanted > INT32_MAX)
+        wanted = INT32_MAX;
+    nghttp2_session_set_local_window_size(ng, NGHTTP2_FLAG_NONE, stream->id, (int32_t)wanted);
+}
+
 static void on_consumed(void *writer, struct pipe *pipe, size_t bytes)
 {
     struct h2_stream *stream = writer;
@@ -139,8 +152,7 @@ static void on_consumed(void *writer, struct pipe *pipe, size_t bytes)
     nghttp2_session_consume_stream(session->ng, stream->id, bytes);
     uint32_t grown = window_consume(&stream->window, &session->budget, bytes, pipe->len);
     if (grown > 0)
-        nghttp2_session_set_local_window_size(session->ng, NGHTTP2_FLAG_NONE, stream->id,
-                                              (int32_t)grown);
+        set_window(stream, grown);
     h2_wake(session);
 }
 
@@ -153,8 +165,7 @@ void h2_expect(struct h2_stream *stream)
         window_expect(&stream->window, &session->budget, (uint64_t)stream->head->content_length);
     if (grown == 0)
         return;
-    nghttp2_session_set_local_window_size(session->ng, NGHTTP2_FLAG_NONE, stream->id,
-                                          (int32_t)grown);
+    set_window(stream, grown);
     h2_wake(session);
 }
 

@@ -70,7 +70,7 @@ def test_requests_at_once_share_a_connection_of_http2_only(pop_fleet, http):
 def test_post_is_executed_once_with_its_content(pop_fleet, http):
     row, = ask(pop_fleet, "--http", http, "--method", "POST", "--body", 200000)
     executed = [entry for entry in pop_fleet.executed() if entry["id"] == row["request_id"]]
-    assert [entry["method"] for entry in executed] == ["POST"] and row["status"] == 200
+    assert [entry["method"] for entry in executed] == ["POST"] and row["status"] == 200, row
 
 
 def test_chunks_of_http1_are_not_content(pop_fleet):
