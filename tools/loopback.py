@@ -79,15 +79,34 @@ def free_ports(count, address="0.0.0.0"):
     return ports
 
 
-def wait_for(what, condition, deadline_s=READY_S):
-    """Polls until `condition` returns something true; the deadline only ends a hang."""
+def wait_for(what, condition, deadline_s=READY_S, explain=None):
+    """Polls until `condition` returns something true; the deadline only ends a hang. `explain()` tells why it had
+    to."""
     end = time.monotonic() + deadline_s
     while time.monotonic() < end:
         result = condition()
         if result:
             return result
         time.sleep(0.005)
-    raise RuntimeError(f"not within {deadline_s} s: {what}")
+    why = explain() if explain else None
+    raise RuntimeError(f"not within {deadline_s} s: {what}" + (f" ({why})" if why else ""))
+
+
+def connect_unix(path, deadline_s=READY_S):
+    """A socket connected to `path`, however long that is: the kernel takes 107 characters, and one of them leads
+    through the folder's descriptor."""
+    path = pathlib.Path(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        sock.settimeout(deadline_s)
+        sock.connect(f"/proc/self/fd/{folder}/{path.name}")
+    except BaseException:
+        sock.close()
+        raise
+    finally:
+        os.close(folder)
+    return sock
 
 
 def certificates(names):
@@ -198,9 +217,7 @@ class Node(Daemon):
 
     def admin(self, path, method="GET"):
         """(status, text) of the admin socket."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(READY_S)
-            sock.connect(str(self.socket_path))
+        with connect_unix(self.socket_path) as sock:
             sock.sendall(f"{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".encode())
             answer = b""
             while piece := sock.recv(1 << 16):

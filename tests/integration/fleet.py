@@ -17,6 +17,8 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 
+from loopback import connect_unix
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("STEER_BUILD_DIR", ROOT / "build/release"))
 if not BUILD.is_absolute():
@@ -121,9 +123,7 @@ class UnixConnection(http.client.HTTPConnection):
         self.path = path
 
     def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(DEADLINE_S)
-        self.sock.connect(self.path)
+        self.sock = connect_unix(self.path, DEADLINE_S)
 
 
 class Server:

@@ -123,17 +123,22 @@ class Bench:
         counted = [one for one in rows if one["request"] >= row.warm_up]
         return Measured(counted, near, far or self.trips["pop-region1"])
 
-    def is_warm(self, name):
-        """A few requests at theory's pace on connections to all gateways."""
-        stack = self.stacks[name]
+    def coldness(self, name):
+        """Why a few requests at theory's pace on connections to all gateways cannot be had; None when they can."""
         rows = self.client(name, [*PROBE, "--requests", "4"]).rows()[1:]
+        failed = [error_of(one) for one in rows if not is_fine(one)]
+        if failed:
+            return f"a request fails: {failed[0]}"
+        slowest = max(one["last"] for one in rows)
         pace = 1.2 * (self.trips["client-pop"] + self.trips["pop-region1"])
-        return all(is_fine(one) and one["last"] <= pace for one in rows) and stack.is_connected()
+        if slowest > pace:
+            return f"a request takes {slowest:.1f} ms, {pace:.0f} at most are asked"
+        return None if self.stacks[name].is_connected() else "not connected to all gateways of region 1"
 
     def warm(self, names):
         for name in names:
             if name in self.stacks:
-                wait_for(f"{name} is warm", lambda: self.is_warm(name))
+                wait_for(f"{name} is warm", lambda: self.coldness(name) is None, explain=lambda: self.coldness(name))
 
     # ---- kinds of rows; each returns {stack: Measured} ----
 

@@ -11,12 +11,11 @@ evacuated and mended. All are up at once, at the same sites, in front of the sam
 import http.client
 import os
 import signal
-import socket
 import subprocess
 
 from world import BUILD, ROOT, SiteDaemon  # puts tools/ into the path, too
 
-from loopback import Node, certificates, wait_for
+from loopback import Node, certificates, connect_unix, wait_for
 
 PEERS = ROOT / "tests/bench/peers/latency"
 REGIONS = ("region1", "region2")
@@ -209,8 +208,7 @@ class HaProxy(Stack):
         return self.daemon("pop", "pop", "haproxy", "-db", "-f", "pop.cfg")
 
     def ask(self, command):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.connect(str(self.folder / "stats.sock"))
+        with connect_unix(self.folder / "stats.sock") as sock:
             sock.sendall(command.encode() + b"\n")
             answer = b""
             while piece := sock.recv(1 << 16):
@@ -257,10 +255,8 @@ class Nghttpx(Stack):
         self.gateways["region1"][number - 1].signal(signal.SIGQUIT)
 
     def set_backends(self, text):
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.connect(str(self.folder / "api.sock"))
         connection = http.client.HTTPConnection("localhost")
-        connection.sock = sock
+        connection.sock = connect_unix(self.folder / "api.sock")
         connection.request("POST", "/api/v1beta1/backendconfig", body=text)
         response = connection.getresponse()
         answer = response.read().decode()
