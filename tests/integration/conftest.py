@@ -8,10 +8,22 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
 
+from ctl_store import Store  # noqa: E402
 from fleet import BUILD, ROOT, Fleet  # noqa: E402
 from loopback import PopFleet  # noqa: E402
 
 SMALL_CITY = ROOT / "tests/data/small-city.mmdb"
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store without servers; `store.node()` plays one."""
+    folder = tmp_path / "store"
+    folder.mkdir()
+    one = Store(folder)
+    yield one
+    for node in one.nodes:
+        node.die()
 
 
 @pytest.fixture

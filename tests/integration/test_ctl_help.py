@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Help, `steer explain-config`, and completion."""
+
+import os
+import subprocess
+
+from ctl_store import BUILD, POPS, REGIONS, ROOT
+
+
+def test_explain_config_names_keys(store):
+    text = store.steer("explain-config").stdout
+    assert "topology file" in text and "dns.workers" in text and "backbone.floor" in text
+    assert "zones" not in store.steer("explain-config", "pop").stdout
+    assert "regions" in store.steer("explain-config", "topology").stdout
+    store.steer("explain-config", "zone", check=2)
+
+
+def verbs(store):
+    return store.steer("__complete", "verbs").stdout.split()
+
+
+def test_every_command_has_help_with_an_example(store):
+    for verb in verbs(store):
+        text = store.steer(verb, "--help").stdout
+        assert f"usage: steer {verb}" in text and f"  steer {verb}" in text.split("example:")[1]
+        assert text == store.steer("help", verb).stdout
+    assert store.steer("--version").stdout.startswith("steer ")
+
+
+def test_completion_reads_the_store_only(store):
+    store.node("dns-1")
+    assert store.steer("__complete", "regions").stdout.split() == REGIONS
+    assert store.steer("__complete", "pops").stdout.split() == POPS
+    assert store.steer("__complete", "nodes").stdout.split() == ["dns-1"]
+    assert "--stray" in store.steer("__complete", "options", "evacuate").stdout.split()
+
+
+def complete(store, *words):
+    """What bash offers for the last word."""
+    quoted = " ".join(f"'{word}'" for word in words)
+    script = (f"source {ROOT}/steering/ctl/steer.bash\n"
+              f"COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}\n"
+              "_steer; printf '%s\\n' \"${COMPREPLY[@]}\"\n")
+    done = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True, check=True,
+                          env={**os.environ, "STEER_STORE": str(store.folder),
+                               "PATH": f"{BUILD}:{os.environ['PATH']}"})
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_bash_completion(store):
+    store.node("dns-1")
+    assert sorted(complete(store, "steer", "")) == sorted(verbs(store))
+    assert complete(store, "steer", "evac") == ["evacuate"]
+    assert complete(store, "steer", "evacuate", "us-") == ["us-east", "us-west"]
+    assert complete(store, "steer", "drain", "") == POPS
+    assert complete(store, "steer", "--json", "drain", "g") == ["gru1"]
+    assert complete(store, "steer", "evacuate", "--str") == ["--stray"]
+    assert complete(store, "steer", "evacuate", "--stray", "p") == ["proxy"]
+    assert complete(store, "steer", "explain", "x", "--node", "") == ["dns-1"]
+    assert complete(store, "steer", "store", "re") == ["repair"]
+    elsewhere = store.folder.parent / "other"
+    assert complete(store, "steer", "--store", str(elsewhere), "evacuate", "") == []
