@@ -207,6 +207,14 @@ static void keep_left(struct h2_session *session)
     session->left.at = kept;
 }
 
+/* GOAWAY has left, and so has the last stream. */
+static void look_for_end(struct h2_session *session)
+{
+    struct http_session *base = &session->base;
+    if (!base->ops->wants_write(base) && nghttp2_session_want_read(session->ng) == 0)
+        base->is_over = true;
+}
+
 size_t h2_produce(struct http_session *base, uint8_t *out, size_t capacity)
 {
     struct h2_session *session = h2_session_of(base);
@@ -223,8 +231,7 @@ size_t h2_produce(struct http_session *base, uint8_t *out, size_t capacity)
     session->out = NULL;
     session->room = 0;
     count_waiting(session);
-    if (!base->ops->wants_write(base) && nghttp2_session_want_read(session->ng) == 0)
-        base->is_over = true;
+    look_for_end(session);
     session->is_busy = was_busy;
     return produced;
 }
@@ -242,6 +249,8 @@ void h2_receive(struct http_session *base, const uint8_t *bytes, size_t len)
         h2_fail(session, HTTP_ERROR_PROTOCOL, reason_of((int)taken));
         base->is_over = true;
     }
+    if (base->is_draining)
+        look_for_end(session); /* the peer may have ended the last stream: nothing is produced */
     session->is_busy = false;
     h2_wake(session);
 }

@@ -497,6 +497,27 @@ static void test_header_bomb_costs_no_memory(void **state)
     pair_free(pair);
 }
 
+/* Whoever drains waits for the last stream, however that ends: nothing is to be sent then. */
+static void test_a_drained_session_is_over_when_the_client_resets_its_last_stream(void **state)
+{
+    (void)state;
+    struct pair *pair = server_pair();
+    raw_headers(&raw, 1, GET, true);
+    raw_send(&raw, pair->server);
+    assert_int_equal(pair->request_count, 1);
+    pair->server->ops->drain(pair->server, false);
+    pair->server->ops->drain(pair->server, true);
+    struct seen seen = raw_read(pair->server, 0);
+    assert_int_equal(seen.frames[RAW_GOAWAY], 2);
+    assert_false(pair->server->is_over);
+    raw_u32(&raw, RAW_RST, 1, 8);
+    raw_send(&raw, pair->server);
+    assert_true(pair->requests[0].is_closed);
+    assert_true(pair->server->is_over);
+    assert_int_equal(pair->server->error, HTTP_ERROR_NONE);
+    pair_free(pair);
+}
+
 static void test_good_requests_pay_back(void **state)
 {
     (void)state;
@@ -695,6 +716,7 @@ int main(void)
         cmocka_unit_test(test_continuation_flood_ends_the_connection),
         cmocka_unit_test(test_a_head_is_open_until_its_end),
         cmocka_unit_test(test_header_bomb_costs_no_memory),
+        cmocka_unit_test(test_a_drained_session_is_over_when_the_client_resets_its_last_stream),
         cmocka_unit_test(test_good_requests_pay_back),
         cmocka_unit_test(test_responses_that_are_malformed),
         cmocka_unit_test(test_reset_after_a_complete_response_is_success),
