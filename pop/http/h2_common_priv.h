@@ -226,7 +226,9 @@ bool h2_queue_trailers(struct h2_stream *stream, const struct http_head *head);
 void h2_unqueue(struct h2_stream *stream);
 /* Writes the next of them: nghttp2 is about to send HEADERS with `flags`. */
 void h2_say(struct h2_stream *stream, uint8_t flags);
-/* Takes one field in; false: the stream must be reset. */
-bool h2_head_take(struct h2_stream *stream, nghttp2_rcbuf *name, nghttp2_rcbuf *value);
+/* Takes one field in; false: the stream must be reset. `flags` are nghttp2's: what must never be
+ * indexed stays so (RFC 7541 section 6.2.3). */
+bool h2_head_take(struct h2_stream *stream, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
+                  uint8_t flags);
 /* The block is complete: joins cookie crumbs. */
 void h2_head_finish(struct h2_stream *stream);

@@ -362,7 +362,8 @@ static bool take_special(struct h2_stream *stream, struct str name, nghttp2_rcbu
     }
 }
 
-bool h2_head_take(struct h2_stream *stream, nghttp2_rcbuf *name_buffer, nghttp2_rcbuf *value)
+bool h2_head_take(struct h2_stream *stream, nghttp2_rcbuf *name_buffer, nghttp2_rcbuf *value,
+                  uint8_t flags)
 {
     const struct http_limits *limits = &stream->session->base.limits;
     struct str name = view_of(name_buffer), text = view_of(value);
@@ -384,6 +385,8 @@ bool h2_head_take(struct h2_stream *stream, nghttp2_rcbuf *name_buffer, nghttp2_
         !http_head_add(head, stream->arena, keep_text(stream->arena, name_buffer, name),
                        keep_text(stream->arena, value, text)))
         stream->is_too_large = true;
+    else if ((flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0)
+        head->fields[head->field_count - 1].is_sensitive = true;
     return true;
 }
 

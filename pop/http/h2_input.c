@@ -52,10 +52,10 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name,
                      nghttp2_rcbuf *value, uint8_t flags, void *user)
 {
-    (void)ng, (void)frame, (void)flags;
+    (void)ng, (void)frame;
     struct h2_session *session = user;
     struct h2_stream *stream = session->heading;
-    if (stream == NULL || stream->is_closed || h2_head_take(stream, name, value))
+    if (stream == NULL || stream->is_closed || h2_head_take(stream, name, value, flags))
         return 0;
     stream->error = HTTP_ERROR_TOO_LARGE;
     session->base.is_head_open = false; /* nghttp2 skips the rest of it, and does not say when */

@@ -25,7 +25,8 @@ enum { HEAD_FIELDS_MAX = 256 };
 struct http_field {
     struct str name; /* lower-case */
     struct str value;
-    bool is_sensitive; /* never put into an HPACK table: authorization, cookies, identity */
+    bool is_sensitive; /* never put into an HPACK table: authorization, cookies, identity, and what
+                          came as a never-indexed literal */
 };
 
 struct http_head {

@@ -212,6 +212,43 @@ static void test_heads_of_reset_streams_are_left_out(void **state)
     pair_free(pair);
 }
 
+static bool is_hidden(const struct http_head *head, const char *name)
+{
+    const struct http_field *field = http_head_find(head, str_from(name));
+    assert_non_null(field);
+    return field->is_sensitive;
+}
+
+/* RFC 7541 section 6.2.3: who passes a never-indexed literal on must code it so again. */
+static void test_never_indexed_literals_are_known_as_such(void **state)
+{
+    (void)state;
+    struct http_limits limits = pair_limits();
+    struct pair *pair = ready_pair(&limits);
+    struct http_field fields[] = { { .name = STR("x-key"), .value = STR("s3cret"), true },
+                                   { .name = STR("x-open"), .value = STR("1") } };
+    struct http_head request = pair_request_head("GET", "/");
+    request.fields = fields;
+    request.field_count = ARRAY_SIZE(fields);
+    struct http_head head = {
+        .status = 200, .content_length = -1, .fields = fields, .field_count = ARRAY_SIZE(fields)
+    };
+    struct http_head trailers = head;
+    struct pair_call *call = pair_call_with(pair, &request, false);
+    pair_run(pair);
+    struct pair_request *seen = last_request(pair);
+    assert_true(is_hidden(&seen->stream->request, "x-key"));
+    assert_false(is_hidden(&seen->stream->request, "x-open"));
+    http_server_respond(seen->stream, &head, &seen->body);
+    pipe_end(&seen->body, &trailers);
+    pair_run(pair);
+    assert_true(is_hidden(&call->stream->response, "x-key"));
+    assert_false(is_hidden(&call->stream->response, "x-open"));
+    assert_true(is_hidden(&call->stream->body.trailers, "x-key"));
+    assert_false(is_hidden(&call->stream->body.trailers, "x-open"));
+    pair_free(pair);
+}
+
 /* What a request's head points at may go as soon as it was cancelled. */
 static void test_cancelled_requests_let_go_of_their_head(void **state)
 {
@@ -249,6 +286,7 @@ int main(void)
         cmocka_unit_test(test_heads_cross_with_any_size_of_table),
         cmocka_unit_test(test_heads_of_one_stream_keep_their_order),
         cmocka_unit_test(test_heads_of_reset_streams_are_left_out),
+        cmocka_unit_test(test_never_indexed_literals_are_known_as_such),
         cmocka_unit_test(test_cancelled_requests_let_go_of_their_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
