@@ -9,6 +9,7 @@ With a `world` the sites are elsewhere: it says which address each has and how a
 """
 
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -61,22 +62,51 @@ names:
 """
 
 
-# Test processes side by side take addresses of their own, so that none can take another one's port between
-# its choice and its use.
-NET = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0) * 4
+# Test processes side by side take addresses and ports of their own, so that none can take another one's port
+# between its choice and its use.
+WORKER = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
+NET = WORKER * 4
+PORTS_FIRST, PORTS_EACH, PORTS_END = 10000, 1250, 30000
+# Processes that are no workers of a test run may run beside each other, too.
+TURN = itertools.count(os.getpid() * 97)
 
 
-def free_ports(count, address="0.0.0.0"):
-    """So many different ports, free on every address; held open until all are known."""
-    sockets = []
-    for _ in range(count):
-        sock = socket.socket()
-        sock.bind((address, 0))
-        sockets.append(sock)
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
+def port_range():
+    """The ports to choose from, below those that the kernel gives to outgoing connections on its own, so that none
+    of these is in the way when a server starts, or starts again."""
+    first = PORTS_FIRST + WORKER % ((PORTS_END - PORTS_FIRST) // PORTS_EACH) * PORTS_EACH
+    return range(first, first + PORTS_EACH)
+
+
+def hold_port(port):
+    """Its sockets, UDP and TCP on every address, or None if somebody has it."""
+    held = []
+    try:
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            held.append(socket.socket(socket.AF_INET, kind))
+            held[-1].bind(("0.0.0.0", port))
+        return held
+    except OSError:
+        for sock in held:
+            sock.close()
+        return None
+
+
+def free_ports(count):
+    """So many different ports, free on every address, UDP and TCP; never soon the same ones again."""
+    found = []
+    ports = port_range()
+    for _ in ports:
+        port = ports[next(TURN) % len(ports)]
+        held = hold_port(port)
+        if held is None:
+            continue
+        for sock in held:
+            sock.close()
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise RuntimeError(f"{count} free ports are not to be had in {ports}")
 
 
 def wait_for(what, condition, deadline_s=READY_S, explain=None):
@@ -127,6 +157,20 @@ def certificates(names):
         except OSError:  # somebody else was faster
             shutil.rmtree(fresh)
     return folder
+
+
+def read_samples(text):
+    """{'name{labels}': value} of the Prometheus text."""
+    return {name: float(value) for name, value in
+            (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))}
+
+
+def sum_samples(text, name, *parts):
+    """Sum of the samples of a metric that contain all `parts`. A name that there is not is an error, not 0."""
+    if not re.search(rf"^# TYPE {name} ", text, re.MULTILINE):
+        raise KeyError(f"there is no metric {name}")
+    return sum(value for sample, value in read_samples(text).items()
+               if re.match(rf"{name}(_bucket|_sum|_count)?(\{{|$)", sample) and all(part in sample for part in parts))
 
 
 class Daemon:
@@ -232,14 +276,11 @@ class Node(Daemon):
 
     def metrics(self):
         """{'name{labels}': value}"""
-        lines = self.admin("/metrics")[1].splitlines()
-        return {name: float(value) for name, value in
-                (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))}
+        return read_samples(self.admin("/metrics")[1])
 
-    def metric(self, prefix, *parts):
-        """Sum of the samples whose name starts so and contains all `parts`."""
-        return sum(value for name, value in self.metrics().items()
-                   if name.startswith(prefix) and all(part in name for part in parts))
+    def metric(self, name, *parts):
+        """Sum of the samples of this metric that contain all `parts`."""
+        return sum_samples(self.admin("/metrics")[1], name, *parts)
 
 
 class PopFleet:
@@ -277,7 +318,7 @@ class PopFleet:
     def _allot(self):
         count = len(self.region_names) * (self.gateway_count * 2 + self.origin_count)
         # Free on every address: what shares a port by SO_REUSEPORT with another fleet would not even be told.
-        ports = iter(free_ports(count + 4, "0.0.0.0"))
+        ports = iter(free_ports(count + 4))
         self.addresses = {name: f"127.0.{NET + 1}.{i + 1}" for i, name in enumerate(self.region_names)}
         self.addresses.update({name: f"127.0.{NET + 2}.{i + 1}" for i, name in enumerate(self.pop_names)})
         if self.world is not None:

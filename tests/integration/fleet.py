@@ -17,7 +17,7 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 
-from loopback import connect_unix
+from loopback import connect_unix, read_samples, sum_samples
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("STEER_BUILD_DIR", ROOT / "build/release"))
@@ -171,16 +171,11 @@ class Server:
 
     def metrics(self):
         """{'name{labels}': value}"""
-        lines = self.get("/metrics")[1].splitlines()
-        pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
-        return {name: float(value) for name, value in pairs}
+        return read_samples(self.get("/metrics")[1])
 
-    def metric_sum(self, prefix, *parts):
-        return sum(
-            value
-            for name, value in self.metrics().items()
-            if name.startswith(prefix) and all(part in name for part in parts)
-        )
+    def metric_sum(self, name, *parts):
+        """Sum of the samples of this metric that contain all `parts`."""
+        return sum_samples(self.get("/metrics")[1], name, *parts)
 
     def presence(self):
         path = self.fleet.store / "nodes" / f"{self.name}.json"

@@ -124,8 +124,7 @@ def test_slow_readers_are_cut(fleet):
             try:
                 sock.sendall(batch)
             except socket.timeout:
-                wait_for("the cut", lambda: server.metric_sum("steer_dns_tcp", "closed") > 0
-                         or server.metric_sum("steer_dns_tcp", "cut") > 0)
+                wait_for("the cut", lambda: server.metric_sum("steer_dns_tcp_closed_total", 'reason="slow"') > 0)
                 sock.sendall(batch)
     sock.close()
     assert server.ask("www.example.com", tcp=True).answer

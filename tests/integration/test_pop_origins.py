@@ -183,12 +183,13 @@ def test_a_closed_idle_connection_is_not_used(pop_fleet_of):
 
 
 def test_two_servers_share(pop_fleet):
-    """By what is in flight: all of it at once, for whoever answers at once may rightly get the next one, too."""
+    """By what is in flight: ten at a time, for whoever answers at once may rightly get the next one, too."""
     client = client_of(pop_fleet)
-    streams = [client.start("GET", f"/slow/1000/{i}") for i in range(100)]
-    client.wait(*streams)
-    counts = collections.Counter(client.responses[stream].get("x-origin") for stream in streams)
-    assert len(counts) == 2 and min(counts.values()) >= 20, counts
+    for _ in range(3):
+        streams = [client.start("GET", f"/slow/1000/{i}") for i in range(10)]
+        client.wait(*streams)
+        counts = collections.Counter(client.responses[stream].get("x-origin") for stream in streams)
+        assert len(counts) == 2 and min(counts.values()) >= 3, counts
 
 
 def origins_of(fleet):

@@ -57,7 +57,7 @@ def test_steering_survives_a_reload(fleet, server):
 
 def test_counters_survive_a_reload(fleet, server):
     def count():
-        return server.metric_sum("steer_dns_answers", 'site="us-east"')
+        return server.metric_sum("steer_dns_answers_total", 'site="us-east"')
 
     for _ in range(10):
         server.ask("api.example.com", ecs=CLIENT)

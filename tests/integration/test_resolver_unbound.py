@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real caching resolver in front: unbound, which sends ECS and keeps answers by their scope."""
 
-import socket
 import subprocess
 
 import dns.exception
@@ -9,6 +8,7 @@ import dns.query
 import pytest
 
 from fleet import DEADLINE_S, addresses_of, make_query, wait_for
+from loopback import free_ports
 
 EAST, WEST = ["192.0.2.1"], ["192.0.2.2"]
 
@@ -17,6 +17,7 @@ server:
     interface: 127.0.0.1
     port: {port}
     do-ip6: no
+    outgoing-port-avoid: 10000-29999
     do-daemonize: no
     username: ""
     chroot: ""
@@ -41,15 +42,9 @@ stub-zone:
 """
 
 
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 class Unbound:
     def __init__(self, fleet, server):
-        self.port = free_port()
+        (self.port,) = free_ports(1)
         path = fleet.write("unbound.conf", CONFIG.format(
             port=self.port, folder=fleet.folder, upstream=server.port))
         self.log = open(fleet.folder / "unbound.log", "wb")
