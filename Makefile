@@ -348,9 +348,8 @@ INTEGRATION_LEAVES_asan := test_demo.py test_pop_journal.py $(BENCH_TESTS)
 integration: ## pytest against the programs of one flavour; PYTEST_ARGS='-k ecs'
 	$(Q)$(SUBMAKE) $(PARALLEL) all $(B)/wan $(B)/tests/bench/latency_client
 	$(Q)$(foreach file,$(INTEGRATION_LEAVES_$(BUILD)),echo 'left out in $(BUILD): $(file)';) \
-		PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -rs -p no:cacheprovider -n $(JOBS) --dist loadfile \
-			--timeout=$(TEST_SECONDS_EACH) $(INTEGRATION_LEAVES_$(BUILD):%=--ignore=tests/integration/%) \
-			tests/integration $(PYTEST_ARGS)
+		PYTHON=$(PYTHON) tools/run-integration $(BUILD) -n $(JOBS) --dist loadfile --timeout=$(TEST_SECONDS_EACH) \
+			$(INTEGRATION_LEAVES_$(BUILD):%=--ignore=tests/integration/%) tests/integration $(PYTEST_ARGS)
 bench: ## compares speed and memory with the peers, as ratios
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all build/release/tests/bench/udp_echo
 	$(Q)tests/bench/run
