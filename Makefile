@@ -3,7 +3,8 @@
 #   make            build/release/steer, build/release/steer-dns, build/release/steer-pop
 #   make test       everything that CI runs; BUILD=release|asan|tsan|tiny for one flavour
 #   make help       the other targets
-# Variables: BUILD, JOBS=N, V=1 (show commands), PREFIX, DESTDIR, EXTRA_CFLAGS, EXTRA_LDFLAGS.
+# Variables: BUILD, JOBS=N, V=1 (show commands), PREFIX, DESTDIR, EXTRA_CFLAGS, EXTRA_LDFLAGS,
+#   STATIC_NGHTTP2=0 (the shared libnghttp2 in release too; after `make clean`).
 
 BUILD ?= release
 B := build/$(BUILD)
@@ -65,7 +66,14 @@ LIBS_runtime = $(call once,LIBS_runtime,$(call pc,libs,libuv libmicrohttpd))
 LIBS_uv = $(call once,LIBS_uv,$(call pc,libs,libuv))
 LIBS_ldns = $(call once,LIBS_ldns,$(call pc,libs,ldns))
 LIBS_tls = $(call once,LIBS_tls,$(call pc,libs,libssl libcrypto))
-LIBS_http = $(call once,LIBS_http,$(call pc,libs,libnghttp2))
+# Where its archive is there, nghttp2 is linked into releases: a small request takes a tenth less CPU
+# time than with code on pages of its own that is called through a table. Its symbols stay inside, so
+# that no library that brings the shared one along uses half of each.
+STATIC_NGHTTP2 ?= $(if $(filter release,$(BUILD)),1,0)
+NGHTTP2_ARCHIVE = $(if $(filter 1,$(STATIC_NGHTTP2)),$(wildcard $(call pc,variable=libdir,libnghttp2)/libnghttp2.a))
+comma := ,
+static_libs = $(1) -Wl$(comma)--exclude-libs$(comma)$(notdir $(1))
+LIBS_http = $(call once,LIBS_http,$(if $(NGHTTP2_ARCHIVE),$(call static_libs,$(NGHTTP2_ARCHIVE)),$(call pc,libs,libnghttp2)))
 
 # ---- sources, lowest layer first -------------------------------------------------------------
 BASE_SRC := $(addprefix steering/base/,addr.c arena.c base64.c blocks.c buf.c cidr.c clock.c diag.c digest.c err.c file.c \
