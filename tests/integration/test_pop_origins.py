@@ -183,13 +183,16 @@ def test_a_closed_idle_connection_is_not_used(pop_fleet_of):
 
 
 def test_two_servers_share(pop_fleet):
-    """By what is in flight: ten at a time, for whoever answers at once may rightly get the next one, too."""
+    """By what is in flight, ten at a time, for whoever answers at once may rightly get the next one, too. An idle
+    connection to the busier one goes before a new one to the other, which is opened for the next time."""
     client = client_of(pop_fleet)
-    for _ in range(3):
-        streams = [client.start("GET", f"/slow/1000/{i}") for i in range(10)]
+    rounds = []
+    while not rounds or min(rounds[-1].values()) < 4 or len(rounds[-1]) < 2:
+        assert len(rounds) < 10, rounds
+        streams = [client.start("GET", f"/slow/500/{i}") for i in range(10)]
         client.wait(*streams)
-        counts = collections.Counter(client.responses[stream].get("x-origin") for stream in streams)
-        assert len(counts) == 2 and min(counts.values()) >= 3, counts
+        rounds.append(collections.Counter(client.responses[stream].get("x-origin") for stream in streams))
+        assert None not in rounds[-1], rounds
 
 
 def origins_of(fleet):
