@@ -111,7 +111,7 @@ HTTP_SRC := $(addprefix pop/http/,h1_body.c h1_client.c h1_fields.c h1_input.c h
 ROUTE_SRC := $(addprefix pop/route/,attempts.c choice.c connect_rate.c ejection.c floor_plan.c hop_make.c \
 	hop_read.c hop_refusal.c hop_text.c hop_trace.c last_resort.c liveness.c retry_budget.c route_table.c rtt.c)
 POP_SRC := $(addprefix pop/server/,access_log.c client.c client_addrs.c client_conn.c \
-	client_drain.c client_listen.c client_proxy.c client_redirect.c dataset.c exchange.c \
+	client_drain.c client_listen.c client_proxy.c client_redirect.c congestion.c dataset.c exchange.c \
 	exchange_attempt.c exchange_log.c exchange_reply.c exchange_route.c exchange_watch.c \
 	explaining.c exposition.c gather.c io.c log_query.c mailbox.c options.c regions.c routes.c \
 	server.c settings.c status.c strays.c tally.c tally_metrics.c ticket_watch.c traffic.c transport.c \

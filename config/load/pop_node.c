@@ -137,6 +137,8 @@ static void build_backbone(struct raw_backbone *raw, const char *path, struct po
     backbone->certificate = node_common_path(path, raw->values.certificate);
     backbone->key = node_common_path(path, raw->values.key);
     backbone->ca = node_common_path(path, raw->values.ca);
+    backbone->congestion.name = node_common_take(&raw->values.congestion.name);
+    backbone->congestion.mark = schema_mark_of(&raw->head, "congestion");
     if (backbone->floor > backbone->connections_max)
         diag_error(diag, mark.line, mark.column,
                    "'floor' (%u) must not be larger than 'connections' (%u)", backbone->floor,
@@ -193,6 +195,12 @@ static void build_common(struct raw_pop_node *raw, const char *path, struct pop_
     raw->admin.listen.items = NULL; /* moved to the node */
 }
 
+static void build_congestion(struct raw_pop_node *raw, struct pop_node *node)
+{
+    node->congestion.name = node_common_take(&raw->congestion);
+    node->congestion.mark = schema_mark_of(&raw->head, "congestion");
+}
+
 /* Everything that the schema cannot check by itself; `raw` is emptied into the node. */
 static struct pop_node *build_node(struct raw_pop_node *raw, const char *path, struct diag *diag)
 {
@@ -203,6 +211,7 @@ static struct pop_node *build_node(struct raw_pop_node *raw, const char *path, s
     node->site_mark = schema_mark_of(&raw->head, "site");
     node->workers = raw->workers > 0 ? raw->workers : node_common_cpus(NODE_WORKER_MAX);
     node->user = node_common_take(&raw->user);
+    build_congestion(raw, node);
     node->timeouts = raw->timeouts;
     node->server_header = node_common_take(&raw->server_header);
     node->access_log = log_path(path, raw->access_log);
@@ -308,8 +317,10 @@ void pop_node_free(struct pop_node *node)
     free(node->backbone.certificate);
     free(node->backbone.key);
     free(node->backbone.ca);
+    free(node->backbone.congestion.name);
     free(node->server_header);
     free(node->access_log);
+    free(node->congestion.name);
     free(node->admin.socket);
     free(node);
 }

@@ -12,6 +12,7 @@
 
 enum {
     POP_LISTEN_MAX = 64,
+    POP_CONGESTION_MAX_BYTES = 15, /* the kernel's TCP_CA_NAME_MAX, less its NUL */
     POP_CERTIFICATE_MAX = 1000,
     POP_ORIGIN_MAX = 1000,
     POP_ORIGIN_SERVER_MAX = 256,
@@ -52,6 +53,12 @@ struct pop_tls {
     bool is_strict_sni;
 };
 
+/* Of TCP; a key "congestion". Whether the kernel knows it is not looked at here. */
+struct pop_congestion {
+    char *name; /* NULL: the system's */
+    struct schema_mark mark;
+};
+
 struct pop_backbone {
     char *certificate, *key, *ca; /* PEM files */
     uint32_t floor;               /* warm connections per worker to the first region */
@@ -63,6 +70,7 @@ struct pop_backbone {
     uint64_t connect_ms, tls_ms, settings_ms, acquire_ms;
     uint64_t ping_idle_ms;        /* silence before a PING */
     uint64_t ping_timeout_min_ms; /* max(4 x smoothed RTT, this) */
+    struct pop_congestion congestion;
 };
 
 struct pop_origin_server {
@@ -144,6 +152,7 @@ struct pop_node {
     struct geo_settings geo;
     uint32_t workers;
     char *user;
+    struct pop_congestion congestion; /* of clients */
     struct pop_listen *listens;
     size_t listen_count;
     struct schema_cidrs proxy_trusted;

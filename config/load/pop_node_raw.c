@@ -225,6 +225,15 @@ static const struct schema_key backbone_keys[] = {
       .fallback = "500ms",
       .doc = "No answer for that long, or for four round trips when that is longer: the connection "
              "is given up." },
+    { .name = "congestion",
+      .kind = SCHEMA_STRING,
+      NODE_AT(raw_backbone, values.congestion.name),
+      .min = 1,
+      .max = POP_CONGESTION_MAX_BYTES,
+      .fallback_doc = "the system's",
+      .doc =
+          "Congestion control of connections between PoPs and gateways, for what this node sends; "
+          "see congestion." },
 };
 static const struct schema backbone_schema = { .what = "'backbone'",
                                                .keys = backbone_keys,
@@ -634,6 +643,18 @@ static const struct schema_key pop_node_keys[] = {
       .fallback = "steer",
       .doc =
           "Whom the server becomes after binding when it was started as root; \"\" to stay root." },
+    { .name = "congestion",
+      .kind = SCHEMA_STRING,
+      NODE_AT(raw_pop_node, congestion),
+      .min = 1,
+      .max = POP_CONGESTION_MAX_BYTES,
+      .fallback_doc = "the system's",
+      .doc =
+          "Congestion control of clients' connections: where packets get lost, bbr is many times "
+          "faster than cubic; contents of a few round trips it brings somewhat later. One of "
+          "net.ipv4.tcp_available_congestion_control, and, for a server that is not root, of "
+          "net.ipv4.tcp_allowed_congestion_control. Another one is warned of, and the system's "
+          "used." },
     { .name = "proxy_protocol",
       .kind = SCHEMA_CIDRS,
       NODE_AT(raw_pop_node, proxy_trusted),

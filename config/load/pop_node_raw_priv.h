@@ -65,7 +65,7 @@ struct raw_pop_node {
     char *site;
     struct schema_items listens; /* struct raw_listen */
     uint32_t workers;
-    char *user;
+    char *user, *congestion;
     struct schema_cidrs proxy_trusted;
     struct raw_tls tls;
     struct raw_backbone backbone;

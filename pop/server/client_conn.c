@@ -573,13 +573,16 @@ static const struct transport_events transport_events = {
 void client_conn_start(struct client_conn *conn, int fd, const uint8_t *rest, size_t rest_len)
 {
     const struct pop_timeouts *limits = limits_of(conn);
+    const struct pop_node *node = conn->settings->node;
+    bool is_backbone = node->listens[conn->listen].kind == POP_LISTEN_BACKBONE;
     struct transport_settings settings = {
         .events = &transport_events,
         .owner = conn,
         .tls = conn->settings->tls_listen[conn->listen],
         .handshake_ms = (uint32_t)limits->tls_ms,
         .write_stall_ms = (uint32_t)limits->write_stall_ms,
-        .is_client_leg = conn->settings->node->listens[conn->listen].kind != POP_LISTEN_BACKBONE,
+        .congestion = is_backbone ? node->backbone.congestion.name : node->congestion.name,
+        .is_client_leg = !is_backbone,
     };
     conn->phase = CLIENT_HANDSHAKE;
     io_timer_stop(&conn->clients->worker->io, &conn->timer);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "pop/server/access_log.h"
+#include "pop/server/congestion.h"
 #include "steering/base/clock.h"
 #include "steering/base/mem.h"
 
@@ -152,6 +153,7 @@ static enum err load_node(struct dataset *dataset, const struct dataset_wish *wi
         dataset_warn_restart(wish->started, dataset->node, diag);
         keep_started(dataset->node, wish->started);
     }
+    congestion_check(dataset->node, diag);
     dataset->worker_count = dataset->node->workers;
     dataset->settings = mem_calloc(dataset->worker_count, sizeof(struct settings *));
     return ERR_OK;

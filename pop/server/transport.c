@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "pop/server/congestion.h"
 #include "pop/server/transport_priv.h"
 #include "steering/base/mem.h"
 
@@ -178,8 +179,9 @@ static void set_option(int fd, int level, int option, int value)
     setsockopt(fd, level, option, &value, sizeof(value)); /* sockets of other kinds refuse some */
 }
 
-static void set_options(const struct transport *transport)
+static void set_options(const struct transport *transport, const char *congestion)
 {
+    congestion_set(transport->fd, congestion);
     set_option(transport->fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (transport->is_client_leg)
         set_option(transport->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES);
@@ -253,21 +255,21 @@ struct transport *transport_accept(struct io *io, int fd, const struct transport
         transport->stash_len = head_len;
         transport->is_interrupted = true;
     }
-    set_options(transport);
+    set_options(transport, settings->congestion);
     learn_peer(transport);
     learn_local(transport);
     watch(transport);
     return transport;
 }
 
-static int connect_socket(struct transport *transport)
+static int connect_socket(struct transport *transport, const char *congestion)
 {
     struct sockaddr_storage storage;
     socklen_t len = addr_to_sockaddr(&transport->peer, transport->peer_port, &storage);
     transport->fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (transport->fd < 0)
         return errno;
-    set_options(transport);
+    set_options(transport, congestion);
     if (connect(transport->fd, (const struct sockaddr *)&storage, len) != 0 && errno != EINPROGRESS)
         return errno;
     return 0;
@@ -281,7 +283,7 @@ struct transport *transport_connect(struct io *io, const struct addr *addr, uint
     transport->peer_port = port;
     if (settings->tls != NULL)
         transport->tls = tls_client_engine(settings->tls, settings->server_name);
-    int errnum = connect_socket(transport);
+    int errnum = connect_socket(transport, settings->congestion);
     if (errnum != 0) {
         transport_fail_errno(transport, errnum);
         return transport;

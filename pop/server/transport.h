@@ -70,7 +70,8 @@ struct transport_settings {
     struct tls_context *tls; /* a reference is taken; NULL: plain */
     const char *server_name; /* client side with TLS: SNI, and what the certificate must say */
     uint32_t connect_ms, handshake_ms, write_stall_ms;
-    bool is_client_leg; /* little is kept in the kernel, where nothing can overtake it */
+    const char *congestion; /* control; NULL: the system's */
+    bool is_client_leg;     /* little is kept in the kernel, where nothing can overtake it */
 };
 
 /* Takes over an accepted socket. `head`: bytes that were read already (after a PROXY header). */

@@ -533,6 +533,7 @@ struct upstream_conn *upstream_conn_open(struct upstream_peer *peer, const char 
         .connect_ms = (uint32_t)how->connect_ms,
         .handshake_ms = (uint32_t)how->tls_ms,
         .write_stall_ms = (uint32_t)how->write_stall_ms,
+        .congestion = peer->pool->is_origin ? NULL : conn->settings->node->backbone.congestion.name,
     };
     conn->transport = transport_connect(io, &peer->addr, peer->port, &settings);
     return conn;

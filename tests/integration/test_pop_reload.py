@@ -2,15 +2,19 @@
 """Reloads: routes, certificates, limits change without dropping a connection; errors change nothing."""
 
 import json
+import pathlib
 import signal
 import ssl
 import subprocess
+
+import pytest
 
 from http_clients import H2, connect
 from loopback import ROOT, wait_for
 from pop_load import Load, judge
 
 POP = "gru1"
+ALLOWED = pathlib.Path("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
 
 
 def edit(fleet, name, old, new):
@@ -38,6 +42,29 @@ def test_sighup_reloads(own_pop_fleet):
     node.signal(signal.SIGHUP)
     client = H2(connect(node, fleet.client_context(("h2",))))
     wait_for("the new routes", lambda: client.request("GET", "/").status == 404)
+
+
+def congestion_of(node):
+    """What ss says of the PoP's side of connections with clients, word by word."""
+    text = subprocess.run(["ss", "-Htin", "state", "established", "src", f"{node.address}:{node.port}"],
+                          capture_output=True, text=True, check=True, timeout=60).stdout
+    return {word for line in text.splitlines() if line.startswith(("\t", " ")) for word in line.split()}
+
+
+def test_congestion_control_of_new_connections(own_pop_fleet):
+    node = own_pop_fleet.nodes[POP]
+    first = connect(node, own_pop_fleet.client_context())
+    before = congestion_of(node)
+    others = [name for name in ALLOWED.read_text(encoding="ascii").split() if name not in before]
+    if not before or not others:
+        pytest.skip("the kernel tells ss nothing of sockets, or allows no second congestion control")
+    first.close()
+    edit(own_pop_fleet, POP, "workers:", f"congestion: {others[0]}\nworkers:")
+    assert node.admin("/reload", "POST")[0] == 200
+    client = H2(connect(node, own_pop_fleet.client_context()))
+    assert client.request("GET", "/").status == 200
+    assert others[0] in congestion_of(node)
+    client.close()
 
 
 def serial_of(fleet, node):

@@ -120,6 +120,8 @@ static void test_load_applies_defaults(void **state)
     assert_true(node->workers >= 1);
     assert_string_equal(node->user, "steer");
     assert_string_equal(node->server_header, "");
+    assert_null(node->congestion.name);
+    assert_null(node->backbone.congestion.name);
     assert_null(node->access_log);
     assert_int_equal(node->log_query, POP_LOG_QUERY_REDACT);
     assert_string_equal(node->admin.socket, "/run/steer/pop.sock");
@@ -216,6 +218,7 @@ static const char whole_text[] =
     "access_log: log/a.log\n"
     "access_log_query: keep\n"
     "server_header: steer\n"
+    "congestion: bbr\n"
     "admin: { socket: a.sock, listen: \"[::1]:9110\" }\n"
     "log: error\n";
 
@@ -255,6 +258,9 @@ static void test_load_reads_every_key_at_the_top(void **state)
     assert_string_equal(node->access_log, "/etc/log/a.log");
     assert_int_equal(node->log_query, POP_LOG_QUERY_KEEP);
     assert_string_equal(node->server_header, "steer");
+    assert_string_equal(node->congestion.name, "bbr");
+    assert_int_equal(node->congestion.mark.column, 13);
+    assert_true(node->congestion.mark.line > 1);
     assert_string_equal(node->admin.socket, "/etc/a.sock");
     assert_int_equal(node->admin.listen.items[0].port, 9110);
     assert_int_equal(node->log, LOG_LEVEL_ERROR);

@@ -272,6 +272,19 @@ static void test_all_faults_in_one_run(void **state)
     buf_fini(&said);
 }
 
+/* A kernel without it is no reason not to serve. */
+static void test_unknown_congestion_control_is_warned_of(void **state)
+{
+    (void)state;
+    struct buf said;
+    buf_init(&said, 1 << 16);
+    write_files(POP);
+    write_node("congestion: nonsuch\n" POP);
+    dataset_free(load_well(NULL, &said));
+    expect_once(&said, "node.yaml:1:13: warning: the kernel has no congestion control 'nonsuch'");
+    buf_fini(&said);
+}
+
 /* ---- a reload -------------------------------------------------------------------------------- */
 
 /* Each asks for a restart; none of it may reach what already runs. */
@@ -389,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_each_fault_is_said_once_and_ends_the_load),
         cmocka_unit_test(test_keys_that_do_not_belong),
         cmocka_unit_test(test_all_faults_in_one_run),
+        cmocka_unit_test(test_unknown_congestion_control_is_warned_of),
         cmocka_unit_test(test_reload_keeps_what_the_process_is_built_on),
         cmocka_unit_test(test_failed_reload_leaves_the_former_whole),
         cmocka_unit_test(test_without_a_ticket_file_the_process_keys_do),
