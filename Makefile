@@ -343,7 +343,7 @@ fuzz: ## libFuzzer, MINUTES=1 for each target; TARGET=<unit>_fuzz for one
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=fuzz fuzz-bins
 	$(Q)tools/run-fuzz minutes $(MINUTES) '$(TARGET)' $(patsubst $(B)/%,build/fuzz/%,$(FUZZ_BINS))
 
-TEST_SECONDS_EACH := 120
+TEST_SECONDS_EACH := 300
 # ThreadSanitizer looks for races: what one worker does with bytes has none. The shrunk limits are in
 # parsers, buffers and tables, which these files do not reach in other ways than the rest does. The demo
 # runs build/release whatever is tested; benches and their report are measured in release only.

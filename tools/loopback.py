@@ -23,7 +23,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-READY_S = 60
+READY_S = 120
 
 REGIONS = {
     "us-east": {"at": "[38.95, -77.45]", "group": "us"},

@@ -24,7 +24,7 @@ BUILD = pathlib.Path(os.environ.get("STEER_BUILD_DIR", ROOT / "build/release"))
 if not BUILD.is_absolute():
     BUILD = ROOT / BUILD
 # Sanitizers and one core for two servers: a deadline only turns a hang into a failure.
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 TOPOLOGY = """
 regions:

@@ -12,7 +12,7 @@ import h2.settings
 
 from loopback import proxy_header
 
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 def connect(node, context=None, client=None, name="www.example.com", port=None, timeout=DEADLINE_S):

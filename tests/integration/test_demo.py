@@ -13,7 +13,7 @@ from fleet import BUILD, ROOT
 from loopback import wait_for
 
 DEMO = ROOT / "build/demo"
-DEADLINE_S = 110
+DEADLINE_S = 200
 
 
 @pytest.fixture(autouse=True)
