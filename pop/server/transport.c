@@ -357,6 +357,8 @@ void transport_on_ready(struct transport *transport, uint32_t epoll_events)
     if ((epoll_events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0)
         transport->is_hung_up = true;
     if ((epoll_events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0 && transport->is_blocked) {
+        /* Not the owner has paused but the kernel, which is full of ours: see record_max. */
+        transport->burst_ms = transport->io->now_ms;
         transport->is_blocked = false;
         transport_mark(transport);
     }

@@ -49,7 +49,7 @@ struct transport {
     uint32_t handshake_ms, write_stall_ms;
     uint64_t started_ns, handshake_us;
     uint64_t progress_ms;           /* when the kernel last took something */
-    uint64_t burst_ms, burst_bytes; /* of the run of records without a second's pause */
+    uint64_t burst_ms, burst_bytes; /* of the run of records without a pause of the owner's */
     uint64_t lingered_bytes;
     uint64_t bytes_in, bytes_out;
     struct addr peer, local;

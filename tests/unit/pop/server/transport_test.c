@@ -545,6 +545,94 @@ static void test_unsent_is_bounded(void **state)
     run_until(both_closed, ends);
 }
 
+/* ---- record sizes ---------------------------------------------------------------------------- */
+
+enum {
+    PAUSE_MS = 30,           /* more than a burst's pause */
+    RECORD_EXTRA_BYTES = 22, /* TLS 1.3: header, type, tag */
+    SMALL_BYTES = 1300,
+};
+
+static void on_waited(uv_timer_t *timer)
+{
+    *(bool *)timer->data = true;
+}
+
+static void wait_ms(uint64_t ms)
+{
+    bool is_over = false;
+    uv_timer_t timer;
+    uv_timer_init(&loop, &timer);
+    timer.data = &is_over;
+    uv_update_time(&loop);
+    uv_timer_start(&timer, on_waited, ms, 0);
+    while (!is_over)
+        uv_run(&loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&timer, NULL);
+    uv_run(&loop, UV_RUN_NOWAIT);
+}
+
+/* What encryption has added since the connection began: of each record the same. */
+static size_t extra_bytes(const struct end *end)
+{
+    struct transport_info info = transport_info(end->transport);
+    return (size_t)info.bytes_out + info.unsent_bytes - end->sent;
+}
+
+/* Runs until more is pulled; how many records that became. */
+static size_t count_next_records(struct end *end)
+{
+    size_t sent = end->sent, extra = extra_bytes(end);
+    while (end->sent == sent)
+        uv_run(&loop, UV_RUN_ONCE);
+    return (extra_bytes(end) - extra) / RECORD_EXTRA_BYTES;
+}
+
+static void wait_for_full_kernel(const struct end *end)
+{
+    uint64_t before;
+    do {
+        before = transport_info(end->transport).bytes_out;
+        wait_ms(PAUSE_MS);
+    } while (transport_info(end->transport).bytes_out != before ||
+             transport_info(end->transport).unsent_bytes == 0);
+}
+
+/* Who waits for the kernel does not pause: nothing would arrive earlier by small records. */
+static void test_blocked_sender_keeps_full_records(void **state)
+{
+    (void)state;
+    if (IO_BUFFER_BYTES < IO_RECORD_BYTES)
+        skip(); /* all are small */
+    struct end ends[2] = { { .on_open = ACT_PAUSE }, { .to_send = 64 * 1024 * 1024 } };
+    connect_ends(ends, true, 4096);
+    wait_for_full_kernel(&ends[1]);
+    size_t sent = ends[1].sent;
+    transport_resume(ends[0].transport);
+    size_t records = count_next_records(&ends[1]);
+    assert_int_equal(records, (ends[1].sent - sent) / IO_RECORD_BYTES);
+    transport_abort(ends[0].transport);
+    transport_abort(ends[1].transport);
+    run_until(both_closed, ends);
+}
+
+static void test_records_are_small_after_a_pause(void **state)
+{
+    (void)state;
+    if (IO_BUFFER_BYTES < IO_RECORD_BYTES)
+        skip();
+    struct end ends[2] = { { .to_send = 1 }, { .to_send = 200 * 1024 } };
+    connect_ends(ends, true, 0);
+    run_until(both_received, ends);
+    wait_ms(PAUSE_MS);
+    ends[1].to_send += 3 * SMALL_BYTES + 1;
+    transport_mark(ends[1].transport);
+    assert_int_equal(count_next_records(&ends[1]), 4);
+    transport_abort(ends[0].transport);
+    transport_abort(ends[1].transport);
+    run_until(both_closed, ends);
+}
+
 /* ---- connecting ------------------------------------------------------------------------------ */
 
 static void test_connect_failures_come_later(void **state)
@@ -751,6 +839,8 @@ int main(void)
         ROW(test_pause_and_resume_lose_nothing),
         ROW(test_write_stall_ends_the_connection),
         ROW(test_unsent_is_bounded),
+        ROW(test_blocked_sender_keeps_full_records),
+        ROW(test_records_are_small_after_a_pause),
         ROW(test_connect_failures_come_later),
         ROW(test_connect_without_descriptors_is_a_system_failure),
         ROW(test_connect_timeout),
