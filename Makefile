@@ -109,7 +109,7 @@ HTTP_SRC := $(addprefix pop/http/,h1_body.c h1_client.c h1_fields.c h1_input.c h
 	h1_parse.c h1_server.c h1_write.c h2_client.c h2_common.c h2_head.c h2_input.c h2_memory.c h2_output.c \
 	h2_server.c h2_stream.c head.c hpack_encoder.c hpack_static.c pipe.c proxy_protocol.c score.c session.c window.c)
 ROUTE_SRC := $(addprefix pop/route/,attempts.c choice.c connect_rate.c ejection.c floor_plan.c hop_make.c \
-	hop_read.c hop_refusal.c hop_text.c hop_trace.c last_resort.c liveness.c retry_budget.c route_table.c rtt.c)
+	hop_read.c hop_refusal.c hop_text.c hop_trace.c last_resort.c liveness.c pace.c retry_budget.c route_table.c rtt.c)
 POP_SRC := $(addprefix pop/server/,access_log.c client.c client_addrs.c client_conn.c \
 	client_drain.c client_listen.c client_proxy.c client_redirect.c congestion.c dataset.c exchange.c \
 	exchange_attempt.c exchange_log.c exchange_reply.c exchange_route.c exchange_watch.c \
@@ -224,10 +224,10 @@ TESTS_http := $(addprefix tests/unit/pop/http/,h1_client_test.c h1_server_test.c
 	score_test.c window_test.c)
 TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts_test.c \
 	budgets_test.c choice_test.c ejection_test.c floor_plan_test.c \
-	hop_test.c last_resort_test.c liveness_test.c route_table_test.c)
+	hop_test.c last_resort_test.c liveness_test.c pace_test.c route_table_test.c)
 TESTS_pop := $(addprefix tests/unit/pop/server/,access_log_test.c client_addrs_test.c \
 	client_conn_test.c dataset_test.c \
-	exchange_attempt_test.c exchange_test.c log_query_test.c mailbox_test.c options_test.c \
+	exchange_attempt_test.c exchange_pace_test.c exchange_test.c log_query_test.c mailbox_test.c options_test.c \
 	regions_test.c strays_test.c tally_metrics_test.c ticket_watch_test.c traffic_test.c transport_test.c \
 	upstream_origin_test.c \
 	upstream_random_test.c upstream_test.c wheel_test.c \

@@ -131,7 +131,7 @@ struct pop_limits {
 struct pop_timeouts { /* section "timeouts", all milliseconds, all of them client side */
     uint64_t tls_ms, first_byte_ms, head_ms, body_idle_ms, keepalive_h1_ms, keepalive_h2_ms;
     uint64_t write_stall_ms, settings_ack_ms, max_age_ms, drain_ms;
-    uint32_t body_min_rate; /* bytes a second, averaged since the head; 0: any */
+    uint32_t body_min_rate, write_min_rate; /* bytes a second; 0: any */
 };
 
 /* What of a request's query string comes into the access log. */

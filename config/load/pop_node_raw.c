@@ -549,9 +549,10 @@ static const struct schema_key timeouts_keys[] = {
       NODE_AT(pop_timeouts, body_min_rate),
       .min = 0,
       .max = 1000000000,
-      .fallback = "0",
-      .doc = "Bytes a second that the content must bring on average; 0 for any. Not for routes "
-             "with long streams, gRPC for example." },
+      .fallback = "240",
+      .doc = "Bytes a second that a client must bring of the content of a request while it is "
+             "waited for, or it is cut off when it is `body_idle` behind; all requests of one "
+             "connection share them. 0 for any. Tunnels and gRPC are not counted." },
     { .name = "keepalive_http1",
       .kind = SCHEMA_DURATION,
       NODE_AT(pop_timeouts, keepalive_h1_ms),
@@ -573,6 +574,14 @@ static const struct schema_key timeouts_keys[] = {
       .max = DAY_MS,
       .fallback = "30s",
       .doc = "A client that takes nothing of its response for that long is cut off." },
+    { .name = "write_min_rate",
+      .kind = SCHEMA_U32,
+      NODE_AT(pop_timeouts, write_min_rate),
+      .min = 0,
+      .max = 1000000000,
+      .fallback = "240",
+      .doc = "The same rate for a client that lets a response wait: cut off when it is "
+             "`write_stall` behind; 0 for any." },
     { .name = "settings_ack",
       .kind = SCHEMA_DURATION,
       NODE_AT(pop_timeouts, settings_ack_ms),

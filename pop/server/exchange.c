@@ -228,6 +228,7 @@ static void start_clock(struct exchange *exchange)
     uint64_t now_ms = exchange->worker->io.now_ms;
     exchange->begun_ns = clock_monotonic_ns();
     exchange->begun_ms = exchange->moved_ms = exchange->up_ms = exchange->down_ms = now_ms;
+    exchange->request_pace = exchange->response_pace = pace_init(now_ms);
     /* Until a route says otherwise: refusals do not wait for anybody. */
     exchange->deadline_ms = UINT64_MAX;
 }

@@ -15,6 +15,7 @@
 
 #include "pop/route/attempts.h"
 #include "pop/route/hop.h"
+#include "pop/route/pace.h"
 #include "pop/server/exchange.h"
 #include "pop/server/upstream.h"
 #include "steering/base/clock.h"
@@ -83,6 +84,7 @@ struct exchange {
     uint64_t deadline_span_ms;                 /* from the last byte of the request */
     uint64_t seen_up, seen_down, seen_arrived; /* bytes at the last look */
     uint64_t moved_ms, up_ms, down_ms;         /* when any, the first, the second changed */
+    struct pace request_pace, response_pace;   /* of the client */
 
     uint64_t begun_ms, begun_ns, asked_ns, sent_ns, responded_ns, waited_ns;
     uint16_t status;   /* that the client got; 0: none */

@@ -8,11 +8,15 @@
  *
  *            The deadline and the time of a try begin to count when the client has sent all of its
  *            request, as long as it sends: a large upload is no slow answer. They end with the
- *            response's head. */
+ *            response's head.
+ *
+ *            A client that moves, but next to nothing, would hold a peer's connection as long as
+ *            it likes: a least rate in either direction. That is for the hop to judge that the
+ *            client is connected to: windows let the backbone move in leaps. */
 #include "pop/server/exchange_priv.h"
 #include "steering/base/mem.h"
 
-enum { LOOKS = 4, LOOK_MIN_MS = 10, RATE_GRACE_MS = 5000 };
+enum { LOOKS = 4, LOOK_MIN_MS = 10 };
 
 static uint64_t look_ms(uint64_t limit_ms)
 {
@@ -62,25 +66,73 @@ static void observe(struct exchange *exchange, uint64_t now_ms)
     exchange->seen_arrived = arrived;
 }
 
-/* ---- before the response --------------------------------------------------------------------- */
+/* ---- the least rate -------------------------------------------------------------------------- */
 
-static bool is_too_slow(const struct exchange *exchange, uint64_t now_ms)
+/* Messages that come when there is something to say, at any rate: tunnels, calls of gRPC. */
+static bool is_conversation(const struct http_server_stream *client)
 {
-    const struct pop_timeouts *limits = &exchange->settings->node->timeouts;
-    uint64_t took_ms = now_ms - exchange->begun_ms;
-    if (limits->body_min_rate == 0 || took_ms < RATE_GRACE_MS)
-        return false;
-    return exchange->client->body.written_bytes * 1000 / took_ms < limits->body_min_rate;
+    const struct str grpc = STR("application/grpc"); /* and "+proto" or the like */
+    struct str type = http_head_get(&client->request, STR("content-type"));
+    if (type.len > grpc.len)
+        type.len = grpc.len;
+    return client->is_upgrade || (client->request.content_length < 0 && str_eq_nocase(type, grpc));
+}
+
+static bool has_rate(const struct exchange *exchange)
+{
+    return !exchange->origin.is_backbone && !is_conversation(exchange->client);
 }
 
 /* It could send, but does not: what it has sent was taken. */
+static bool is_request_awaited(const struct exchange *exchange)
+{
+    const struct http_server_stream *client = exchange->client;
+    if (!is_uploading(exchange) || client->body.len > 0 || client->body.is_drained)
+        return false;
+    /* Begun before its request has ended, a response may be one side of a conversation; but not
+     * with somebody who has announced how much there is to come. */
+    return exchange->state == EXCHANGE_SENT ||
+           (exchange->state == EXCHANGE_RESPONDING && client->request.content_length >= 0);
+}
+
+static bool is_request_slow(struct exchange *exchange, uint64_t now_ms)
+{
+    const struct pop_timeouts *limits = &exchange->settings->node->timeouts;
+    uint32_t streams = exchange->client->session->open_streams;
+    const struct pace_look look = {
+        .now_ms = now_ms,
+        .bytes = exchange->client->body.written_bytes,
+        .is_awaited = is_request_awaited(exchange),
+        .rate = has_rate(exchange) ? limits->body_min_rate : 0,
+        .sharers = streams > 0 ? streams : 1,
+        .grace_ms = limits->body_idle_ms,
+    };
+    return pace_look(&exchange->request_pace, &look);
+}
+
+static bool is_response_slow(struct exchange *exchange, uint64_t now_ms)
+{
+    const struct pop_timeouts *limits = &exchange->settings->node->timeouts;
+    const struct pipe *response = response_of(exchange);
+    uint32_t streams = exchange->client->session->open_streams;
+    const struct pace_look look = {
+        .now_ms = now_ms,
+        .bytes = response == NULL ? 0 : response->consumed_bytes,
+        .is_awaited = response != NULL && response->len > 0,
+        .rate = response != NULL && has_rate(exchange) ? limits->write_min_rate : 0,
+        .sharers = streams > 0 ? streams : 1,
+        .grace_ms = limits->write_stall_ms,
+    };
+    return pace_look(&exchange->response_pace, &look);
+}
+
+/* ---- before the response --------------------------------------------------------------------- */
+
 static bool is_client_silent(const struct exchange *exchange, uint64_t now_ms)
 {
-    if (!is_uploading(exchange) || exchange->state != EXCHANGE_SENT ||
-        exchange->client->body.len > 0)
-        return false;
     uint64_t limit_ms = exchange->settings->node->timeouts.body_idle_ms;
-    return now_ms - exchange->up_ms >= limit_ms || is_too_slow(exchange, now_ms);
+    return exchange->state == EXCHANGE_SENT && is_request_awaited(exchange) &&
+           now_ms - exchange->up_ms >= limit_ms;
 }
 
 static void refuse(struct exchange *exchange, uint16_t status, const char *error,
@@ -113,6 +165,8 @@ static void check_request(struct exchange *exchange, uint64_t now_ms)
     extend(exchange, now_ms);
     if (is_client_silent(exchange, now_ms))
         refuse(exchange, 408, "http_request_error", "client_body_timeout");
+    else if (is_request_slow(exchange, now_ms))
+        refuse(exchange, 408, "http_request_error", "client_body_slow");
     else if (now_ms >= exchange->deadline_ms)
         exchange_expire(exchange);
     else if (exchange->state == EXCHANGE_SENT && now_ms >= exchange->try_due_ms)
@@ -137,12 +191,17 @@ static void check_response(struct exchange *exchange, uint64_t now_ms)
     bool is_for_client = response == NULL || response->len > 0 || pipe_is_finished(response);
     uint64_t limit_ms = is_for_client ? limits->write_stall_ms : silence_ms(exchange);
     uint64_t since_ms = is_for_client ? exchange->down_ms : exchange->moved_ms;
-    if (now_ms - since_ms < limit_ms)
-        return;
-    const char *cause = is_for_client                        ? "client_stalled"
-                        : exchange->state == EXCHANGE_TUNNEL ? "tunnel_idle"
-                                                             : "upstream_idle";
-    exchange_reset(exchange, HTTP_ERROR_TIMEOUT, cause);
+    const char *cause = NULL;
+    if (is_request_slow(exchange, now_ms))
+        cause = "client_body_slow";
+    if (is_response_slow(exchange, now_ms))
+        cause = "client_slow";
+    if (now_ms - since_ms >= limit_ms)
+        cause = is_for_client                        ? "client_stalled"
+                : exchange->state == EXCHANGE_TUNNEL ? "tunnel_idle"
+                                                     : "upstream_idle";
+    if (cause != NULL)
+        exchange_reset(exchange, HTTP_ERROR_TIMEOUT, cause);
 }
 
 /* ---- the timer ------------------------------------------------------------------------------- */

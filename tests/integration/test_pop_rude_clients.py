@@ -195,3 +195,42 @@ def test_a_slow_reader_gets_everything(pop_fleet):
     client.close()
     other.close()
     wait_for("buffers are given back", lambda: pop_fleet.nodes[POP].metric(GAUGES[1]) == 0)
+
+
+LEAST_RATE = "timeouts: { body_idle: 400ms, body_min_rate: 100000, write_stall: 400ms, write_min_rate: 100000 }\n"
+
+
+def test_a_trickle_does_not_hold_an_origin(pop_fleet_of):
+    """Clients that go on moving, but next to nothing, in either direction; a call of gRPC may."""
+    fleet = pop_fleet_of(regions=("us-east",), gateways=1, origins=1, pops=(POP,), more={"pop": LEAST_RATE})
+    call, up, down = h2(fleet), h2(fleet), h2(fleet)
+    down.auto_ack = False
+    streams = {call: call.start("POST", "/call", [("content-type", "application/grpc")], end=False),
+               up: up.start("POST", "/up", [("content-length", "1000000")], end=False),
+               down: down.start("GET", f"/bytes/{LARGE}")}
+    for client in streams:
+        client.sock.settimeout(0.02)
+
+    def are_cut():
+        for client, stream in streams.items():
+            if stream in client.done:
+                continue
+            if client is down:
+                down.h2.increment_flow_control_window(1, stream)
+                down.h2.increment_flow_control_window(1)
+            else:
+                client.h2.send_data(stream, b"x")
+            client.flush()
+            try:
+                client.pump()
+            except TimeoutError:
+                pass
+        return streams[up] in up.done and streams[down] in down.done
+
+    wait_for("both are cut", are_cut)
+    assert up.responses[streams[up]].status == 408
+    assert streams[down] in down.reset and len(down.responses[streams[down]].body) < LARGE
+    call.sock.settimeout(None)
+    call.h2.end_stream(streams[call])
+    call.flush()
+    assert call.wait(streams[call]).status == 200

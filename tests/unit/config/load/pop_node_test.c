@@ -74,10 +74,11 @@ static void assert_edge_defaults(const struct pop_node *node)
     assert_int_equal(node->timeouts.first_byte_ms, 10000);
     assert_int_equal(node->timeouts.head_ms, 10000);
     assert_int_equal(node->timeouts.body_idle_ms, 30000);
-    assert_int_equal(node->timeouts.body_min_rate, 0);
+    assert_int_equal(node->timeouts.body_min_rate, 240);
     assert_int_equal(node->timeouts.keepalive_h1_ms, 60000);
     assert_int_equal(node->timeouts.keepalive_h2_ms, 180000);
     assert_int_equal(node->timeouts.write_stall_ms, 30000);
+    assert_int_equal(node->timeouts.write_min_rate, 240);
     assert_int_equal(node->timeouts.settings_ack_ms, 10000);
     assert_int_equal(node->timeouts.max_age_ms, 3600000);
     assert_int_equal(node->timeouts.drain_ms, 30000);
@@ -214,7 +215,7 @@ static const char whole_text[] =
     "          score: 10 }\n"
     "timeouts: { tls: 1s, first_byte: 2s, head: 3s, body_idle: 4s, body_min_rate: 100,\n"
     "            keepalive_http1: 5s, keepalive_http2: 6s, write_stall: 7s, settings_ack: 8s,\n"
-    "            max_age: 0, drain: 0 }\n"
+    "            write_min_rate: 50, max_age: 0, drain: 0 }\n"
     "access_log: log/a.log\n"
     "access_log_query: keep\n"
     "server_header: steer\n"
@@ -305,6 +306,7 @@ static void test_load_reads_every_key_of_backbone_and_limits(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
         assert_int_equal(expected[i], (i + 1) * 1000);
     assert_int_equal(timeouts->body_min_rate, 100);
+    assert_int_equal(timeouts->write_min_rate, 50);
     assert_int_equal(timeouts->max_age_ms + timeouts->drain_ms, 0);
     finish(&run);
 }
