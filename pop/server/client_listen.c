@@ -2,6 +2,8 @@
 /* Accepting, within limits and without descriptors to spare. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@ enum {
     BACKLOG = 4096,       /* cut to the system's limit by the kernel */
     ACCEPTS_AT_ONCE = 64, /* then connections that are open have their turn */
     BACKOFF_MS = 100,
+    BACKBONE_ALIVE_S = 5,
 };
 
 /* ---- out of descriptors ---------------------------------------------------------------------- */
@@ -63,6 +66,16 @@ static void refuse(struct clients *clients, int fd)
     close(fd);
 }
 
+/* A PoP that has died gives no credit any more: only the kernel can tell it from one whose clients
+ * are slow. (How often is asked, when nothing is on its way; TCP_USER_TIMEOUT ends it.) */
+static void keep_alive(int fd)
+{
+    const int on = 1, idle_s = BACKBONE_ALIVE_S;
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle_s, sizeof(idle_s));
+}
+
 static void take(struct client_listener *listener, int fd, const struct sockaddr_storage *storage)
 {
     struct clients *clients = listener->clients;
@@ -85,6 +98,8 @@ static void take(struct client_listener *listener, int fd, const struct sockaddr
         refuse(clients, fd);
         return;
     }
+    if (!is_counted)
+        keep_alive(fd);
     tally_add(clients->worker->tally, TALLY_ACCEPTS);
     client_conn_new(clients, listener->index, fd, &peer, addr_port(sockaddr));
 }

@@ -190,6 +190,10 @@ static void check_response(struct exchange *exchange, uint64_t now_ms)
     const struct pipe *response = response_of(exchange);
     bool is_for_client = response == NULL || response->len > 0 || pipe_is_finished(response);
     uint64_t limit_ms = is_for_client ? limits->write_stall_ms : silence_ms(exchange);
+    /* A PoP gives credit by half a window, which may last a slow client for minutes; and it watches
+     * the client itself. */
+    if (is_for_client && exchange->origin.is_backbone)
+        limit_ms = UINT64_MAX;
     uint64_t since_ms = is_for_client ? exchange->down_ms : exchange->moved_ms;
     const char *cause = NULL;
     if (is_request_slow(exchange, now_ms))

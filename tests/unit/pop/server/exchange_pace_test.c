@@ -161,6 +161,22 @@ static void test_the_backbone_is_not_counted(void **state)
     finish(200, NULL);
 }
 
+/* Half a window of a PoP may last its client for minutes. */
+static void test_the_backbone_may_pause(void **state)
+{
+    (void)state;
+    start();
+    from.is_backbone = true;
+    from.source.n = GRU1;
+    client_get();
+    peer_answers(peer_at(0), 200, NULL, NULL);
+    pipe_write(&peer_at(0)->stream.body, "xyz", 3);
+    pass_ms(600000);
+    assert_false(seen.is_reset);
+    peer_ends(peer_at(0), "");
+    finish(200, NULL);
+}
+
 /* `taken` bytes a second of what waits; seconds until it is cut. */
 static int seconds_read(size_t taken)
 {
@@ -226,6 +242,7 @@ int main(void)
         cmocka_unit_test(test_a_conversation_is_not_counted),
         cmocka_unit_test(test_a_trickle_after_the_response_is_cut),
         cmocka_unit_test(test_the_backbone_is_not_counted),
+        cmocka_unit_test(test_the_backbone_may_pause),
         cmocka_unit_test(test_a_trickled_response_is_cut),
         cmocka_unit_test(test_a_response_at_the_rate_is_not),
         cmocka_unit_test(test_a_slow_origin_is_not_the_clients_fault),
