@@ -197,7 +197,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (last->count == 1) {
         const struct http_server_stream *in = first->requests[0], *out = last->requests[0];
         compare(&in->request, &out->request);
-        assert(in->has_body == out->has_body);
+        /* Chunks of nothing that are all there when the head leaves are no content (END_STREAM). */
+        bool is_empty =
+            in->body.is_ended && in->body.written_bytes == 0 && in->body.trailers.field_count == 0;
+        assert(in->has_body ? out->has_body || is_empty : !out->has_body);
         assert(out->body.written_bytes <= in->body.written_bytes);
         if (out->body.is_ended)
             assert(in->body.is_ended && out->body.written_bytes == in->body.written_bytes);
