@@ -89,7 +89,7 @@ LOAD_SRC := $(addprefix config/load/,cidr_file.c domain.c geo_embedded.S load_de
 STORE_SRC := $(addprefix steering/store/,apply.c dir.c dir_cas.c dir_copy.c dir_log.c dir_presence.c \
 	dir_swap.c last_good.c presence.c store.c)
 RUNTIME_SRC := $(addprefix steering/runtime/,admin.c admin_socket.c break_glass_file.c \
-	command_line.c diag_print.c grace.c histogram.c last_good_saver.c metrics.c node_status.c notify.c \
+	command_line.c diag_print.c grace.c histogram.c last_good_saver.c loop.c metrics.c node_status.c notify.c \
 	privileges.c publisher.c reload.c signals.c sockets.c steering.c steering_metrics.c steering_status.c thread.c)
 CTL_SRC := $(addprefix steering/ctl/,args.c cmd_change.c cmd_check.c cmd_complete.c cmd_explain.c \
 	cmd_explain_config.c cmd_help.c cmd_history.c cmd_status.c cmd_store.c cmd_wait.c command.c \

@@ -3,6 +3,7 @@
 
 #include "dns/server/options.h"
 #include "dns/server/server.h"
+#include "steering/base/file.h"
 
 enum { TEXT_MAX_BYTES = 65536, EXIT_USAGE = 2 };
 
@@ -32,6 +33,7 @@ int main(int argc, char *argv[])
     struct options options;
     struct buf problem;
     int exit_code = EXIT_USAGE;
+    file_reserve_standard();
     buf_init(&problem, TEXT_MAX_BYTES);
     if (options_parse(argc, argv, &options, &problem))
         exit_code = run(&options);

@@ -6,6 +6,7 @@
 #include "pop/server/server.h"
 #include "pop/tls/ticket_keys.h"
 #include "pop/tls/tls.h"
+#include "steering/base/file.h"
 
 enum { TEXT_MAX_BYTES = 65536, EXIT_USAGE = 2 };
 
@@ -52,6 +53,7 @@ int main(int argc, char *argv[])
     struct options options;
     struct buf problem;
     int exit_code = EXIT_USAGE;
+    file_reserve_standard();
     buf_init(&problem, TEXT_MAX_BYTES);
     tls_start();
     if (options_parse(argc, argv, &options, &problem))

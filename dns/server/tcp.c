@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dns/server/tcp.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "steering/base/log.h"
 #include "steering/base/mem.h"
 #include "steering/base/rng.h"
+#include "steering/runtime/loop.h"
 #include "steering/runtime/thread.h"
 
 enum {
@@ -401,18 +403,25 @@ static int open_all(struct tcp *tcp)
 enum err tcp_start(const struct tcp_settings *settings, struct diag *diag, struct tcp **out_tcp)
 {
     struct tcp *tcp = mem_calloc(1, sizeof(*tcp));
+    enum err err = loop_open(&tcp->loop, diag);
+    if (err != ERR_OK) {
+        for (size_t i = 0; i < settings->fd_count; i++)
+            close(settings->fds[i]);
+        free(tcp);
+        return err;
+    }
     tcp->settings = *settings;
     tcp->input = mem_calloc(FRAMES_FEED_MAX, 1);
     tcp->output = mem_calloc(TCP_OUTPUT_BYTES, 1);
     tcp->listeners = mem_calloc(settings->fd_count, sizeof(*tcp->listeners));
     tcp->request = (struct answer_request){ .capacity = WIRE_MAX_BYTES, .transport = ANSWER_TCP };
     tcp_clients_init(&tcp->clients, settings->connections_max, rng_seed());
-    uv_loop_init(&tcp->loop);
-    uv_async_init(&tcp->loop, &tcp->stop, on_stop);
+    int failed = uv_async_init(&tcp->loop, &tcp->stop, on_stop);
+    assert(failed == 0);
     uv_timer_init(&tcp->loop, &tcp->sweep);
     uv_timer_start(&tcp->sweep, on_sweep, sweep_ms(settings), sweep_ms(settings));
-    int failed = open_all(tcp);
-    enum err err = failed == 0 ? thread_start(&tcp->thread, settings->name, run, tcp) : ERR_IO;
+    failed = open_all(tcp);
+    err = failed == 0 ? thread_start(&tcp->thread, settings->name, run, tcp) : ERR_IO;
     tcp->settings.fds = NULL; /* the caller's array; the descriptors belong to the listeners */
     if (err != ERR_OK) {
         diag_error(diag, 0, 0, "cannot serve TCP: %s",

@@ -109,11 +109,12 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-void io_open(struct io *io, uv_loop_t *loop)
+enum err io_open(struct io *io, uv_loop_t *loop, struct diag *diag)
 {
     *io = (struct io){ .loop = loop, .ticker_ms = UINT64_MAX };
     io->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    assert(io->epoll_fd >= 0);
+    if (io->epoll_fd < 0)
+        return diag_errno(diag, errno, "cannot make an epoll");
     io->read_buffer = mem_resize(NULL, IO_BUFFER_BYTES, 1);
     io->plain_buffer = mem_resize(NULL, IO_BUFFER_BYTES, 1);
     uv_timer_init(loop, &io->ticker);
@@ -129,6 +130,7 @@ void io_open(struct io *io, uv_loop_t *loop)
     io_turn(io);
     io->is_turn_begun = false;
     io->wheel.now_ms = io->now_ms;
+    return ERR_OK;
 }
 
 static void on_poll_closed(uv_handle_t *handle)

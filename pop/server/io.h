@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "steering/base/diag.h"
 #include "steering/base/limits.h"
 
 enum {
@@ -83,8 +84,8 @@ struct io {
     size_t transports; /* open */
 };
 
-/* Aborts when the system gives no file descriptor: a worker without is none. */
-void io_open(struct io *io, uv_loop_t *loop);
+/* On failure, for lack of a descriptor, nothing is left to close. */
+MUST_USE enum err io_open(struct io *io, uv_loop_t *loop, struct diag *diag);
 /* All transports are closed, all timers stopped. */
 void io_close(struct io *io);
 /* The first call in a turn of the loop reads the clock. For callbacks of libuv that are not io's:

@@ -42,7 +42,8 @@ void mailbox_open(struct mailbox *mailbox, uv_loop_t *loop,
     *mailbox = (struct mailbox){ .on_letter = on_letter, .owner = owner };
     mailbox->last = &mailbox->first;
     pthread_mutex_init(&mailbox->lock, NULL);
-    uv_async_init(loop, &mailbox->async, on_async);
+    int failed = uv_async_init(loop, &mailbox->async, on_async);
+    assert(failed == 0); /* it takes no descriptor: the loop has its own */
 }
 
 void mailbox_post(struct mailbox *mailbox, struct letter *letter)

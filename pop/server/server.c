@@ -15,6 +15,7 @@
 #include "steering/base/log.h"
 #include "steering/base/mem.h"
 #include "steering/runtime/diag_print.h"
+#include "steering/runtime/loop.h"
 #include "steering/runtime/notify.h"
 
 enum { DRAIN_GRACE_MS = 5000, SAME_STOP_MS = 1000, HURRY_MS = 2000 };
@@ -463,10 +464,14 @@ int server_run(const char *node_path)
     server->node_path = node_path;
     server->started_unix_s = clock_unix_s();
     signals_ignore_pipe();
-    uv_loop_init(&server->loop);
+    enum err err = loop_open(&server->loop, &diag);
+    if (err != ERR_OK) {
+        diag_print(&diag, stderr);
+        goto out;
+    }
     reload_init(&server->reload, &server->loop, &reload_ops, server);
     ticket_keys_random(&server->keys);
-    enum err err = prepare(server, &diag);
+    err = prepare(server, &diag);
     diag_print(&diag, stderr); /* warnings, too */
     diag_fini(&diag);
     diag_init(&diag);
@@ -477,6 +482,7 @@ int server_run(const char *node_path)
     clean_up(server);
     if (err == ERR_OK)
         log_info("stopped", "node=%s", node_path);
+out:
     diag_fini(&diag);
     free(server);
     return err == ERR_OK ? 0 : 1;

@@ -14,6 +14,7 @@
 #include "steering/base/clock.h"
 #include "steering/base/log.h"
 #include "steering/base/mem.h"
+#include "steering/runtime/loop.h"
 #include "steering/runtime/thread.h"
 
 enum {
@@ -278,7 +279,6 @@ static void init_budgets(struct worker *worker)
 static void open_worker(struct worker_thread *thread)
 {
     struct worker *worker = &thread->worker;
-    io_open(&worker->io, &worker->loop);
     pipe_pool_init(&worker->pipes, FREE_CHUNKS_MAX, retained_max(worker->settings, worker->count));
     worker->rng = rng_init(rng_seed());
     init_budgets(worker);
@@ -393,14 +393,33 @@ static void thread_free(struct worker_thread *thread)
     mailbox_close(&thread->out, on_out_closed);
 }
 
-static void give_up(struct worker_thread *thread)
+/* Its loops: what takes descriptors. On failure nothing is left to close. */
+static enum err open_loops(struct worker_thread *thread, struct diag *diag)
+{
+    struct worker *worker = &thread->worker;
+    enum err err = loop_open(&worker->loop, diag);
+    if (err != ERR_OK)
+        return err;
+    err = io_open(&worker->io, &worker->loop, diag);
+    if (err != ERR_OK)
+        uv_loop_close(&worker->loop);
+    return err;
+}
+
+static void release(struct worker_thread *thread)
 {
     for (size_t i = 0; i < thread->worker.settings->node->listen_count; i++)
         if (thread->fds[i] >= 0)
             close(thread->fds[i]);
     free(thread->fds);
     settings_unref(thread->worker.settings);
+}
+
+static void give_up(struct worker_thread *thread)
+{
+    release(thread);
     mailbox_close(&thread->in, NULL);
+    io_close(&thread->worker.io);
     uv_run(&thread->worker.loop, UV_RUN_DEFAULT);
     thread_free(thread);
 }
@@ -425,11 +444,16 @@ enum err worker_thread_start(const struct worker_settings *settings, struct diag
                                       .traffic = settings->traffic,
                                       .log = settings->log,
                                       .mailbox = &thread->in };
-    uv_loop_init(&thread->worker.loop);
+    enum err err = open_loops(thread, diag);
+    if (err != ERR_OK) {
+        release(thread);
+        free(thread);
+        return err;
+    }
     mailbox_open(&thread->in, &thread->worker.loop, on_letter_in, thread);
     mailbox_open(&thread->out, settings->main_loop, on_letter_out, thread);
     snprintf(name, sizeof(name), "worker-%u", settings->index);
-    enum err err = thread_start(&thread->thread, name, run, thread);
+    err = thread_start(&thread->thread, name, run, thread);
     if (err != ERR_OK) {
         diag_error(diag, 0, 0, "cannot start a worker: %s", err_text(err));
         give_up(thread);

@@ -226,3 +226,17 @@ char *file_absolute(const char *path)
     free(folder);
     return joined;
 }
+
+void file_reserve_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+            continue;
+        /* Gets the lowest free number, which is `fd`. A chroot may have no /dev. */
+        int taken = open("/dev/null", O_RDONLY);
+        if (taken < 0)
+            taken = open("/", O_RDONLY | O_DIRECTORY);
+        if (taken < 0)
+            return;
+    }
+}

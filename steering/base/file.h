@@ -34,3 +34,8 @@ char *file_beside(const char *path, const char *name);
 char *file_join(const char *folder, const char *name);
 /* `path` itself when absolute, else behind the working directory; owned by the caller. */
 char *file_absolute(const char *path);
+
+/* First of all in a program: descriptors 0, 1 and 2 that whoever started it left closed are taken,
+ * or the next file or socket would get their numbers and what is meant for standard error would be
+ * written into it. Writing to one of them goes on to fail. */
+void file_reserve_standard(void);

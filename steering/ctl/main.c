@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "steering/base/file.h"
 #include "steering/ctl/command.h"
 #include "steering/store/store.h"
 
@@ -39,6 +40,7 @@ static enum err run(struct ctl *ctl)
 
 int main(int argc, char **argv)
 {
+    file_reserve_standard(); /* before anything is opened */
     struct ctl ctl = {
         .argc = argc,
         .argv = argv,

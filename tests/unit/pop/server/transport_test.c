@@ -209,9 +209,12 @@ static int teardown(void **state)
 
 static int open_loop(void **state)
 {
+    struct diag diag;
     (void)state;
+    diag_init(&diag);
     uv_loop_init(&loop);
-    io_open(&io, &loop);
+    assert_int_equal(io_open(&io, &loop, &diag), ERR_OK);
+    diag_fini(&diag);
     uv_timer_init(&loop, &watchdog);
     uv_timer_start(&watchdog, on_watchdog, DEADLINE_MS, 0);
     return 0;

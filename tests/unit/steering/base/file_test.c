@@ -294,6 +294,24 @@ static void test_file_beside_and_join(void **state)
     free(joined);
 }
 
+/* In a child: the descriptors of the test's own output are not played with. */
+static void test_file_reserve_standard_takes_what_is_closed(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        close(STDIN_FILENO);
+        close(STDERR_FILENO);
+        file_reserve_standard();
+        int next = open("/", O_RDONLY | O_DIRECTORY);
+        _exit(next > STDERR_FILENO && fcntl(STDERR_FILENO, F_GETFD) == 0 ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +327,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_file_take_after_the_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(test_file_take_after_leaves_links_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_file_beside_and_join, setup, teardown),
+        cmocka_unit_test(test_file_reserve_standard_takes_what_is_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
