@@ -446,6 +446,7 @@ static void on_open(void *owner)
         return;
     }
     make_session(conn, kind);
+    conn->origin.transport = conn->transport;
     count_open(conn, true);
     conn->phase = CLIENT_SILENT;
     conn->opened_ms = conn->idle_since_ms = conn->clients->worker->io.now_ms;

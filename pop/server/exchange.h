@@ -27,6 +27,7 @@ struct exchange_origin {
     struct str server_name;  /* SNI; empty: none */
     const char *tls_version; /* for the log; NULL: plain */
     uint64_t connection_id;
+    const struct transport *transport; /* lives as long as its requests' streams; NULL: unknown */
 };
 
 struct exchanges *exchanges_new(struct worker *worker);

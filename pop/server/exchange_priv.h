@@ -46,6 +46,14 @@ struct exchange_try {
     bool is_closed; /* told upstream */
 };
 
+/* How the client takes the response, at the last look; bytes. */
+struct exchange_line {
+    uint64_t consumed_bytes; /* of its content, by the client's session */
+    uint64_t arrived_bytes;  /* of the connection, on the wire... */
+    uint64_t end_bytes;      /* ...and when all of this response will have, that was taken so far */
+    uint64_t worth_bytes;    /* sum of what the connection moved for this response's sake */
+};
+
 struct exchange {
     struct exchange *next, *previous; /* of the living; or `next` free one */
     struct exchanges *exchanges;
@@ -85,6 +93,7 @@ struct exchange {
     uint64_t seen_up, seen_down, seen_arrived; /* bytes at the last look */
     uint64_t moved_ms, up_ms, down_ms;         /* when any, the first, the second changed */
     struct pace request_pace, response_pace;   /* of the client */
+    struct exchange_line line;
 
     uint64_t begun_ms, begun_ns, asked_ns, sent_ns, responded_ns, waited_ns;
     uint16_t status;   /* that the client got; 0: none */

@@ -43,6 +43,39 @@ static const struct pipe *response_of(const struct exchange *exchange)
     return exchange->try == NULL ? NULL : &exchange->try->stream->body;
 }
 
+/* All streams of a connection share its rate. */
+static uint32_t sharers(const struct exchange *exchange)
+{
+    uint32_t streams = exchange->client->session->open_streams;
+    return streams > 0 ? streams : 1;
+}
+
+/* The kernel takes a response in leaps of tens of kilobytes, and the streams of a connection take
+ * turns: on a slow line, either may last longer than a client may be silent. It is not while what
+ * is on the line goes on arriving, be it others' in front of this one; only one that lacks the
+ * client's credit, with nothing on the line any more, is the client's fault at once. */
+static void observe_line(struct exchange *exchange, const struct pipe *response, uint64_t now_ms)
+{
+    struct exchange_line *line = &exchange->line;
+    uint64_t consumed = response == NULL ? 0 : response->consumed_bytes;
+    uint64_t own = consumed > line->consumed_bytes ? consumed - line->consumed_bytes : 0;
+    uint64_t worth = own * sharers(exchange);
+    line->consumed_bytes = consumed;
+    if (exchange->origin.transport != NULL) {
+        struct transport_flow flow = transport_flow(exchange->origin.transport);
+        uint64_t arrived = flow.arrived_bytes - line->arrived_bytes;
+        if (own > 0)
+            line->end_bytes = flow.put_bytes;
+        bool is_behind = flow.is_blocked || line->arrived_bytes < line->end_bytes;
+        if (is_behind && arrived > 0)
+            exchange->down_ms = now_ms;
+        if (is_behind && arrived > worth)
+            worth = arrived;
+        line->arrived_bytes = flow.arrived_bytes;
+    }
+    line->worth_bytes += worth;
+}
+
 /* Notes since when nothing has moved. */
 static void observe(struct exchange *exchange, uint64_t now_ms)
 {
@@ -61,6 +94,8 @@ static void observe(struct exchange *exchange, uint64_t now_ms)
         exchange->moved_ms = exchange->down_ms = now_ms;
     if (arrived != exchange->seen_arrived)
         exchange->moved_ms = now_ms;
+    if (is_responding(exchange))
+        observe_line(exchange, response, now_ms);
     exchange->seen_up = up;
     exchange->seen_down = down;
     exchange->seen_arrived = arrived;
@@ -98,13 +133,12 @@ static bool is_request_awaited(const struct exchange *exchange)
 static bool is_request_slow(struct exchange *exchange, uint64_t now_ms)
 {
     const struct pop_timeouts *limits = &exchange->settings->node->timeouts;
-    uint32_t streams = exchange->client->session->open_streams;
     const struct pace_look look = {
         .now_ms = now_ms,
         .bytes = exchange->client->body.written_bytes,
         .is_awaited = is_request_awaited(exchange),
         .rate = has_rate(exchange) ? limits->body_min_rate : 0,
-        .sharers = streams > 0 ? streams : 1,
+        .sharers = sharers(exchange),
         .grace_ms = limits->body_idle_ms,
     };
     return pace_look(&exchange->request_pace, &look);
@@ -114,13 +148,12 @@ static bool is_response_slow(struct exchange *exchange, uint64_t now_ms)
 {
     const struct pop_timeouts *limits = &exchange->settings->node->timeouts;
     const struct pipe *response = response_of(exchange);
-    uint32_t streams = exchange->client->session->open_streams;
     const struct pace_look look = {
         .now_ms = now_ms,
-        .bytes = response == NULL ? 0 : response->consumed_bytes,
+        .bytes = exchange->line.worth_bytes,
         .is_awaited = response != NULL && response->len > 0,
         .rate = response != NULL && has_rate(exchange) ? limits->write_min_rate : 0,
-        .sharers = streams > 0 ? streams : 1,
+        .sharers = 1, /* who share are in `worth_bytes` */
         .grace_ms = limits->write_stall_ms,
     };
     return pace_look(&exchange->response_pace, &look);

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -437,6 +439,19 @@ struct transport_info transport_info(const struct transport *transport)
     if (transport->tls != NULL)
         info.tls = tls_info(transport->tls);
     return info;
+}
+
+struct transport_flow transport_flow(const struct transport *transport)
+{
+    int queued = 0; /* not acknowledged, whether sent or not */
+    if (ioctl(transport->fd, SIOCOUTQ, &queued) != 0 || queued < 0 ||
+        (uint64_t)queued > transport->bytes_out)
+        queued = 0;
+    return (struct transport_flow){
+        .put_bytes = transport->bytes_out + transport_unsent(transport).len,
+        .arrived_bytes = transport->bytes_out - (uint64_t)queued,
+        .is_blocked = transport->is_blocked,
+    };
 }
 
 const struct tls_engine *transport_tls(const struct transport *transport)

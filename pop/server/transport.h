@@ -110,6 +110,15 @@ struct transport_info {
     int fd;
 };
 struct transport_info transport_info(const struct transport *transport);
+
+/* How far the peer is with what it is sent; bytes on the wire, since the beginning. */
+struct transport_flow {
+    uint64_t put_bytes;     /* that the owner gave, encrypted */
+    uint64_t arrived_bytes; /* that the peer's kernel has acknowledged */
+    bool is_blocked;        /* more waits for the kernel */
+};
+/* A system call. */
+struct transport_flow transport_flow(const struct transport *transport);
 /* For the names in the peer's certificate; NULL: plain. */
 const struct tls_engine *transport_tls(const struct transport *transport);
 /* Smoothed round trip time as the kernel measured it; 0: unknown. A system call. */

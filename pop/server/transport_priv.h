@@ -48,7 +48,8 @@ struct transport {
 
     uint32_t handshake_ms, write_stall_ms;
     uint64_t started_ns, handshake_us;
-    uint64_t progress_ms;           /* when the kernel last took something */
+    uint64_t progress_ms;   /* when the kernel last took something, or the peer was seen to */
+    uint64_t arrived_bytes; /* at the last look at a blocked one */
     uint64_t burst_ms, burst_bytes; /* of the run of records without a pause of the owner's */
     uint64_t lingered_bytes;
     uint64_t bytes_in, bytes_out;

@@ -42,6 +42,14 @@ static void drop_unsent(struct transport *transport, size_t len)
     }
 }
 
+/* Something, since the last look. */
+static bool has_arrived(struct transport *transport)
+{
+    uint64_t before = transport->arrived_bytes;
+    transport->arrived_bytes = transport_flow(transport).arrived_bytes;
+    return transport->arrived_bytes != before;
+}
+
 static void on_stall(struct io_timer *timer)
 {
     struct transport *transport = container_of(timer, struct transport, timer);
@@ -49,9 +57,16 @@ static void on_stall(struct io_timer *timer)
         return;
     uint64_t waited_ms = transport->io->now_ms - transport->progress_ms;
     uint64_t limit_ms = transport->write_stall_ms;
+    /* The kernel asks for more when a good part of what it has is gone: on a slow line, that may
+     * last longer than any stall. */
+    bool is_arriving = has_arrived(transport);
     if (limit_ms > 0 && waited_ms >= limit_ms) {
-        transport_reset(transport, TRANSPORT_WRITE_STALL);
-        return;
+        if (!is_arriving) {
+            transport_reset(transport, TRANSPORT_WRITE_STALL);
+            return;
+        }
+        transport->progress_ms = transport->io->now_ms;
+        waited_ms = 0;
     }
     /* Not in a buffer of full size: thousands of slow peers may be waited for. */
     if (waited_ms >= SHRINK_AFTER_MS && transport->tls != NULL)

@@ -325,6 +325,13 @@ static struct pop_node node;
 static struct pop_route routes[2];
 static struct pop_origin origin;
 static struct exchange_origin from;
+static struct transport_flow flow; /* to the client */
+
+struct transport_flow transport_flow(const struct transport *transport)
+{
+    assert_true(transport == from.transport);
+    return flow;
+}
 
 static inline struct world *fixture_world(void)
 {
@@ -434,6 +441,7 @@ static inline void fixture_start(enum pop_role role, const char *site, const cha
     client_session = (struct http_session){ .version = HTTP_2, .pool = &worker.pipes };
     fake_peer_session =
         (struct http_session){ .ops = &fake_client_ops.session, .pool = &worker.pipes };
+    flow = (struct transport_flow){ 0 };
     from = (struct exchange_origin){ .peer = fixture_addr("203.0.113.9"),
                                      .is_https = true,
                                      .source = SITE_NONE,

@@ -213,6 +213,87 @@ static void test_a_response_at_the_rate_is_not(void **state)
     finish(200, NULL);
 }
 
+/* ---- what is on the line --------------------------------------------------------------------- */
+
+/* A response that waits behind `flow`, of which `arriving` bytes a second do; seconds until it is
+ * cut. */
+static int seconds_behind(uint64_t arriving)
+{
+    from.transport = (const struct transport *)(const void *)&flow;
+    client_get();
+    peer_answers(peer_at(0), 200, NULL, NULL);
+    pipe_write(&peer_at(0)->stream.body, "xyz", 3);
+    for (int i = 0; i < ROUNDS; i++) {
+        flow.arrived_bytes += arriving;
+        pass_ms(1000);
+        if (seen.is_reset)
+            return i;
+    }
+    return ROUNDS;
+}
+
+/* The kernel has taken a lot at once and takes nothing more for longer than write_stall. */
+static void test_a_slow_line_is_no_stall(void **state)
+{
+    (void)state;
+    start();
+    flow = (struct transport_flow){ .put_bytes = 1000000, .is_blocked = true };
+    assert_int_equal(seconds_behind(101), ROUNDS);
+    peer_ends(peer_at(0), "");
+    finish(200, NULL);
+}
+
+/* All that the client's credit allowed is with the kernel: it must have it before it can give more.
+ */
+static void test_credit_is_not_due_before_all_has_arrived(void **state)
+{
+    (void)state;
+    start();
+    flow.put_bytes = 3000;
+    from.transport = (const struct transport *)(const void *)&flow;
+    client_get();
+    peer_answers(peer_at(0), 200, NULL, NULL);
+    pipe_write(&peer_at(0)->stream.body, "xyz", 3);
+    pipe_consume(seen.response_body, 1);
+    int at = 0;
+    while (!seen.is_reset && at++ < ROUNDS) {
+        if (flow.arrived_bytes < flow.put_bytes)
+            flow.arrived_bytes += 150;
+        pass_ms(1000);
+    }
+    assert_in_range(at, 3000 / 150 + 3, 3000 / 150 + 12);
+    finish(200, "client_stalled");
+}
+
+static void test_a_trickle_on_a_full_line_is_cut(void **state)
+{
+    (void)state;
+    start();
+    flow = (struct transport_flow){ .put_bytes = 1000000, .is_blocked = true };
+    assert_in_range(seconds_behind(1), 3, 12);
+    finish(200, "client_slow");
+}
+
+static void test_a_dead_line_is_a_stall(void **state)
+{
+    (void)state;
+    start();
+    flow = (struct transport_flow){ .put_bytes = 1000000, .is_blocked = true };
+    assert_in_range(seconds_behind(0), 3, 12);
+    finish(200, "client_stalled");
+}
+
+/* Others on its connection are served; it is the client that holds this one. */
+static void test_a_lack_of_credit_is_a_stall(void **state)
+{
+    (void)state;
+    start();
+    assert_in_range(seconds_behind(100000), 3, 12);
+    finish(200, "client_stalled");
+}
+
+/* ---- others' faults -------------------------------------------------------------------------- */
+
 /* What an origin says now and then, and the client takes at once. */
 static void test_a_slow_origin_is_not_the_clients_fault(void **state)
 {
@@ -245,6 +326,11 @@ int main(void)
         cmocka_unit_test(test_the_backbone_may_pause),
         cmocka_unit_test(test_a_trickled_response_is_cut),
         cmocka_unit_test(test_a_response_at_the_rate_is_not),
+        cmocka_unit_test(test_a_slow_line_is_no_stall),
+        cmocka_unit_test(test_credit_is_not_due_before_all_has_arrived),
+        cmocka_unit_test(test_a_trickle_on_a_full_line_is_cut),
+        cmocka_unit_test(test_a_dead_line_is_a_stall),
+        cmocka_unit_test(test_a_lack_of_credit_is_a_stall),
         cmocka_unit_test(test_a_slow_origin_is_not_the_clients_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
