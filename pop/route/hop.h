@@ -91,6 +91,8 @@ bool hop_make_response(const struct http_head *response, const struct hop_out *o
 /* What a response says about itself: NOT_PROCESSED or GATEWAY, by our gateway (`is_from_backbone`),
  * STATUS_421, or NONE. */
 enum attempt_cause hop_response_cause(const struct http_head *response, bool is_from_backbone);
+/* NOT_PROCESSED, because its region is out and refuses strays: so it would any other request. */
+bool hop_response_is_evacuated(const struct http_head *response);
 /* steer-load; UINT32_MAX: none. */
 uint32_t hop_response_load(const struct http_head *response, bool is_from_backbone);
 

@@ -98,6 +98,11 @@ enum attempt_cause hop_response_cause(const struct http_head *response, bool is_
     return response->status == 421 ? ATTEMPT_STATUS_421 : ATTEMPT_NONE;
 }
 
+bool hop_response_is_evacuated(const struct http_head *response)
+{
+    return str_eq(http_head_get(response, HOP_NOT_PROCESSED), STR("evacuated"));
+}
+
 uint32_t hop_response_load(const struct http_head *response, bool is_from_backbone)
 {
     uint64_t percent = 0;

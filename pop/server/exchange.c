@@ -71,6 +71,12 @@ void exchanges_refresh(struct exchanges *exchanges)
         exchanges->maps[i] = topology_find_map(topology, str_from(node->routes[i].map));
     exchanges->capacity = origin_capacity(node);
     exchanges->site = topology_find_site(topology, str_from(node->site));
+    exchanges_forget_declined(exchanges);
+}
+
+void exchanges_forget_declined(struct exchanges *exchanges)
+{
+    memset(exchanges->declined_until_ms, 0, sizeof(exchanges->declined_until_ms));
 }
 
 void exchanges_abort(struct exchanges *exchanges)

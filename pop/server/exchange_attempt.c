@@ -7,7 +7,11 @@
 #include "steering/base/clock.h"
 #include "steering/base/mem.h"
 
-enum { NS_PER_US = 1000, NS_PER_MS = 1000000 };
+enum {
+    NS_PER_US = 1000,
+    NS_PER_MS = 1000000,
+    DECLINE_MS = 1000, /* of a region; it is forgotten sooner when our document changes */
+};
 
 static struct attempts_facts facts_of(const struct exchange *exchange)
 {
@@ -256,11 +260,23 @@ void exchange_next(struct exchange *exchange)
 
 /* ---- the peer's answer ----------------------------------------------------------------------- */
 
+/* The region as a whole, and not only for this request. */
+static void note_decline(const struct exchange *exchange, const struct http_head *response)
+{
+    struct exchanges *exchanges = exchange->exchanges;
+    bool is_same_topology = exchange->settings->version == exchanges->settings_version;
+    if (is_same_topology && hop_response_is_evacuated(response))
+        exchanges->declined_until_ms[exchange->target.region.n] =
+            exchange->worker->io.now_ms + DECLINE_MS;
+}
+
 static void judge(struct exchange *exchange, const struct http_head *response)
 {
     struct attempts_facts facts = facts_of(exchange);
     uint16_t status = response->status;
     enum attempt_cause cause = hop_response_cause(response, !exchange->target.is_origin);
+    if (cause == ATTEMPT_NOT_PROCESSED)
+        note_decline(exchange, response);
     if (cause == ATTEMPT_NOT_PROCESSED || cause == ATTEMPT_GATEWAY) {
         exchange_fail(exchange, cause, cause == ATTEMPT_NOT_PROCESSED, status);
         return;

@@ -120,6 +120,10 @@ struct exchanges {
     long *maps;
     uint64_t capacity; /* requests at once that our origins may be given; 0: unknown */
     struct site_id site;
+    /* Until when a region is asked after the others, by site number: its gateways have just said
+     * that it is evacuated, of which our document, of that generation, says nothing. */
+    uint64_t declined_until_ms[SITE_MAX];
+    uint64_t generation;
     int64_t time_s; /* that time_text is for */
     char time_text[CLOCK_TEXT_MAX];
     char line[ACCESS_LOG_LINE_MAX];
@@ -135,6 +139,7 @@ void exchange_give_try(struct exchange_try *try);
 void exchange_abandon_try(struct exchange *exchange, enum http_error error, bool is_client_fault);
 /* Also when the settings have changed. */
 void exchanges_refresh(struct exchanges *exchanges);
+void exchanges_forget_declined(struct exchanges *exchanges);
 
 /* ---- exchange_route.c ---- */
 /* True: attempts are ready to begin. False: `*out_refusal` is to be the answer. */

@@ -161,6 +161,15 @@ static void view_regions(struct view *view, const struct snapshot *snapshot,
         add_all(view, snapshot, world);
 }
 
+/* A new document may say who serves again. */
+static void heed_generation(struct exchanges *exchanges, const struct snapshot *snapshot)
+{
+    if (exchanges->generation == snapshot->document->generation)
+        return;
+    exchanges->generation = snapshot->document->generation;
+    exchanges_forget_declined(exchanges);
+}
+
 static void look(struct exchange *exchange, struct view *out_view)
 {
     struct worker *worker = exchange->worker;
@@ -170,6 +179,7 @@ static void look(struct exchange *exchange, struct view *out_view)
     exchange->has_place = true;
     *out_view = (struct view){ .own_mode = MODE_ACTIVE };
     const struct snapshot *snapshot = publisher_enter(worker->snapshots, worker->index);
+    heed_generation(exchange->exchanges, snapshot);
     view_own(out_view, snapshot, exchange->settings->node->site);
     view_regions(out_view, snapshot, exchange);
     publisher_leave(worker->snapshots, worker->index);
@@ -254,9 +264,33 @@ static bool is_last_resort(const struct exchange *exchange, const struct view *v
     return is_last || exchange->hop.is_last_resort;
 }
 
-static void begin_attempts(struct exchange *exchange, const struct view *view,
-                           const struct targets *targets)
+static bool has_declined(const struct exchange *exchange, const struct attempt_target *target)
 {
+    const struct exchanges *exchanges = exchange->exchanges;
+    return !target->is_origin &&
+           exchange->worker->io.now_ms < exchanges->declined_until_ms[target->region.n];
+}
+
+/* Not left out: they may be all that there is. */
+static void put_declined_last(struct targets *targets, const struct exchange *exchange)
+{
+    struct attempt_target declined[ATTEMPT_TARGET_MAX];
+    size_t count = 0, kept = 0;
+    for (size_t i = 0; i < targets->count; i++) {
+        if (has_declined(exchange, &targets->items[i]))
+            declined[count++] = targets->items[i];
+        else
+            targets->items[kept++] = targets->items[i];
+    }
+    for (size_t i = 0; i < count; i++)
+        targets->items[kept++] = declined[i];
+}
+
+static void begin_attempts(struct exchange *exchange, const struct view *view,
+                           struct targets *targets)
+{
+    exchange->first = targets->items[0].region;
+    put_declined_last(targets, exchange);
     struct http_server_stream *client = exchange->client;
     const struct pop_route *route = exchange->route;
     struct attempts_settings settings = {
@@ -274,7 +308,6 @@ static void begin_attempts(struct exchange *exchange, const struct view *view,
         .min_try_ms = EXCHANGE_MIN_TRY_MS,
     };
     attempts_init(&exchange->attempts, &settings);
-    exchange->first = targets->items[0].region;
 }
 
 bool exchange_route(struct exchange *exchange, struct hop_refusal *out_refusal)

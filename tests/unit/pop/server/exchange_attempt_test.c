@@ -74,6 +74,46 @@ static void test_a_gateways_word_is_proof(void **state)
     fixture_stop();
 }
 
+/* One more POST, which us-east declines with `word` when it comes there; who was asked first. */
+static uint16_t asks_first(const char *word)
+{
+    size_t at = seen.peer_count;
+    if (seen.is_released)
+        arena_fini(&seen.client.arena);
+    seen.client = (struct http_server_stream){ 0 };
+    seen.is_released = seen.is_responded = false;
+    client_makes("POST", "/", false);
+    client_asks();
+    uint16_t first = peer_at(at)->target.region.n;
+    if (first == US_EAST && word != NULL)
+        peer_answers(peer_at(at++), 503, "steer-not-processed", word);
+    peer_answers(peer_at(at), 200, NULL, NULL);
+    peer_ends(peer_at(at), "");
+    client_closes(HTTP_ERROR_NONE);
+    return first;
+}
+
+/* Its document says more than ours, for a moment or because ours does not arrive: a round trip for
+ * nothing is enough once. */
+static void test_a_region_that_is_out_is_asked_last(void **state)
+{
+    (void)state;
+    fixture_start(POP_ROLE_POP, "gru1", "{}");
+    assert_int_equal(asks_first("evacuated"), US_EAST);
+    assert_int_equal(asks_first(NULL), US_WEST);
+    pass_ms(1000);
+    assert_int_equal(asks_first("evacuated"), US_EAST);
+    assert_int_equal(asks_first(NULL), US_WEST);
+    struct world *world = fixture_settings.world;
+    publisher_publish(worker.snapshots,
+                      fixture_snapshot(world, "{\"v\":1,\"epoch\":\"E\",\"gen\":2}"));
+    assert_int_equal(asks_first(NULL), US_EAST);
+    /* What concerns one request, or one moment, is no matter of others. */
+    assert_int_equal(asks_first("no_peer"), US_EAST);
+    assert_int_equal(asks_first(NULL), US_EAST);
+    fixture_stop();
+}
+
 /* A gateway that was told so by its own failure: no proof for a POST. */
 static void test_a_gateways_failure_is_no_proof(void **state)
 {
@@ -482,6 +522,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_failures_move_on_by_proof),
         cmocka_unit_test(test_a_gateways_word_is_proof),
+        cmocka_unit_test(test_a_region_that_is_out_is_asked_last),
         cmocka_unit_test(test_a_gateways_failure_is_no_proof),
         cmocka_unit_test(test_an_origins_503_passes_for_a_post),
         cmocka_unit_test(test_a_request_that_outgrows_the_head_is_431),
