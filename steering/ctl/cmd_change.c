@@ -285,14 +285,16 @@ static void tell_already(const struct operation *operation)
     buf_fini(&text);
 }
 
-static void tell_committed(const struct operation *operation)
+static void tell_committed(struct operation *operation)
 {
     char took[TEXT_DURATION_MAX];
+    uint64_t generation = result_of(operation)->generation;
+    ctl_set_outcome(operation->ctl, "gen %" PRIu64 " %s", generation,
+                    operation->is_already ? "has it already" : "is committed");
     if (operation->is_already)
         tell_already(operation);
     else
-        ctl_print(operation->ctl, "committed gen %" PRIu64 "  %s\n",
-                  result_of(operation)->generation,
+        ctl_print(operation->ctl, "committed gen %" PRIu64 "  %s\n", generation,
                   text_format_duration(operation->committed_ns, took));
 }
 
@@ -309,6 +311,12 @@ static enum err wait_for_nodes(struct operation *operation, struct waiting *wait
         return ERR_OK;
     enum err err =
         waiting_run(waiting, &target, ctl->args.timeout_ms, &ctl->diag, &operation->convergence);
+    if (err != ERR_OK && !operation->is_already) {
+        diag_error(&ctl->diag, 0, 0,
+                   "gen %" PRIu64 " is committed, but which nodes obey it cannot be seen",
+                   result->generation);
+        return ERR_TIMEOUT; /* a reader's error says that nothing was written */
+    }
     if (err != ERR_OK)
         return err;
     if (converge_is_reached(&operation->convergence))
@@ -409,6 +417,7 @@ static enum err carry_out(struct operation *operation)
 static enum err run(struct ctl *ctl, enum change_verb verb)
 {
     struct operation operation = { .ctl = ctl };
+    ctl_survive_pipe();
     actor_init(&operation.actor, ctl);
     operation.change = (struct change){
         .verb = verb,

@@ -15,6 +15,8 @@ static enum err tell_written(struct ctl *ctl, const struct actor *actor,
                              const struct store_written *written, const char *done,
                              const char *nothing_to_do)
 {
+    ctl_set_outcome(ctl, "gen %" PRIu64 " %s", written->generation,
+                    written->is_repeat ? "was there already" : "is committed");
     ctl_print(ctl, "%s gen %" PRIu64 "\n", written->is_repeat ? nothing_to_do : done,
               written->generation);
     json_t *answer = ctl_new_answer(true);
@@ -141,6 +143,7 @@ static enum err refuse_unknown_verb(struct ctl *ctl, const char *name)
 static enum err run_verb(struct ctl *ctl, const struct verb *verb)
 {
     struct actor actor;
+    ctl_survive_pipe();
     actor_init(&actor, ctl);
     enum err err = ctl_open_store(ctl);
     if (err == ERR_OK)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "steering/ctl/command.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,6 +100,27 @@ static void tell_diag(const struct diag *diag)
     }
 }
 
+void ctl_survive_pipe(void)
+{
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+void ctl_set_outcome(struct ctl *ctl, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    vsnprintf(ctl->outcome, sizeof(ctl->outcome), format, list);
+    va_end(list);
+}
+
+static enum err tell_unwritable(const struct ctl *ctl, enum err err)
+{
+    fprintf(stderr, "steer: cannot write to standard output%s%s\n",
+            ctl->outcome[0] != '\0' ? "; " : "", ctl->outcome);
+    return err == ERR_OK && ctl->outcome[0] == '\0' ? ERR_IO : err;
+}
+
 int ctl_finish(struct ctl *ctl, enum err err)
 {
     fflush(stdout);
@@ -114,10 +136,8 @@ int ctl_finish(struct ctl *ctl, enum err err)
         json_set_int(answer, "exit", err_exit_code(err));
         ctl_answer(ctl, answer);
     }
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "steer: cannot write to standard output\n");
-        err = err == ERR_OK ? ERR_IO : err;
-    }
+    if (fflush(stdout) != 0 || ferror(stdout))
+        err = tell_unwritable(ctl, err);
     return err_exit_code(err);
 }
 

@@ -24,6 +24,7 @@ struct ctl {
     bool has_terminal;   /* standard input is one */
     bool has_colour;
     bool has_answered; /* ctl_answer was called */
+    char outcome[64];  /* what became of the document; "": it was not this command's business */
 };
 
 struct command {
@@ -57,8 +58,13 @@ void ctl_note(const struct ctl *ctl, const char *format, ...) PRINTF_LIKE(2, 3);
 void ctl_answer(struct ctl *ctl, json_t *answer);
 /* {"v":1,"ok":is_ok} to fill. */
 json_t *ctl_new_answer(bool is_ok);
+/* For commands that write the document: their exit code tells what became of it, also when nobody
+ * reads standard output any more. */
+void ctl_survive_pipe(void);
+/* What became of the document: "gen 5 is committed". */
+void ctl_set_outcome(struct ctl *ctl, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Tells what `diag` holds, and with --json an error object unless there was an answer. Returns
- * the exit code. */
+ * the exit code; that of an outcome does not depend on whether it could be told. */
 int ctl_finish(struct ctl *ctl, enum err err);
 
 /* ---- the store ---------------------------------------------------------------------------- */

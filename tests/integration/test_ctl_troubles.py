@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from ctl_store import STEER, TOPOLOGY, because
+from fleet import DEADLINE_S
 
 
 @pytest.mark.parametrize("damage", [None, "", "garbage", "{}", "[]"])
@@ -93,6 +94,56 @@ def test_read_only_folder_writes_nothing(store):
     finally:
         store.folder.chmod(0o755)
     assert store.document()["gen"] == 1
+
+
+# ---- a commit that cannot be told ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [because("evacuate", "us-east"), because("drain", "gru1", "--json"),
+                                   ("store", "init"), ("store", "init", "--json")])
+@pytest.mark.parametrize("sink", ["/dev/full", "a pipe that nobody reads"])
+def test_exit_code_tells_the_commit_without_standard_output(store, words, sink):
+    store.node("dns-1")
+    if sink == "/dev/full":
+        out = os.open(sink, os.O_WRONLY)
+    else:
+        reader, out = os.pipe()
+        os.close(reader)
+    try:
+        done = subprocess.run([STEER, *words], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, text=True,
+                              check=False, env={**os.environ, "STEER_STORE": str(store.folder)})
+    finally:
+        os.close(out)
+    assert done.returncode == 0 and store.document()["gen"] == 1, done
+    assert "steer: cannot write to standard output; gen 1 is committed\n" in done.stderr
+
+
+def test_readers_say_that_standard_output_is_full(store):
+    store.steer("store", "init")
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([STEER, "status"], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                              text=True, check=False, env={**os.environ, "STEER_STORE": str(store.folder)})
+    assert done.returncode == 1
+    assert done.stderr == "steer: cannot write to standard output\n"
+
+
+def test_commit_whose_nodes_cannot_be_looked_at(store):
+    """It is committed, and that is what the exit code tells; not "nothing was written"."""
+    store.node("dns-1", obeys=False)
+    nodes = store.folder / "nodes"
+    with subprocess.Popen([STEER, *because("evacuate", "us-east"), "--timeout", "60s"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=give_up_root_powers,
+                          env={**os.environ, "STEER_STORE": str(store.folder)}) as process:
+        try:
+            assert process.stdout.readline().startswith("committed gen 1")
+            nodes.chmod(0)
+            _, told = process.communicate(timeout=DEADLINE_S)
+        finally:
+            nodes.chmod(0o755)
+            process.kill()
+    assert process.returncode == 7, told
+    assert "cannot read the folder" in told and "gen 1 is committed, but which nodes obey it cannot be seen" in told
 
 
 # ---- a disk that does not answer -----------------------------------------------------------------
