@@ -25,7 +25,8 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmis
 	-Wvla -Wformat=2 -Wundef -Wcast-qual -Wswitch-enum -Werror
 # -flto: the hot paths cross folders, and folders are archives. Fat objects, so that tools which do
 # not know about it can still read them.
-CFLAGS_release := -O2 -g -flto -ffat-lto-objects -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+# -fno-plt: all is bound at start anyway, so calls need no table of jumps.
+CFLAGS_release := -O2 -g -flto -fno-plt -ffat-lto-objects -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 CFLAGS_tiny := -O1 -g -DSTEER_TINY

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "steering/base/mem.h"
+#include "steering/base/prefetch.h"
 
 struct pipe_chunk {
     struct pipe_chunk *next;
@@ -52,6 +53,7 @@ static struct pipe_chunk *take_chunk(struct pipe_pool *pool)
     if (chunk != NULL) {
         pool->free_chunks = chunk->next;
         pool->free_count--;
+        prefetch_for_write(chunk->next);
     } else {
         /* Not zeroed: only bytes that were written are ever read. */
         chunk = mem_resize(NULL, 1, sizeof(*chunk));

@@ -8,6 +8,7 @@
 #include "pop/server/exchange_priv.h"
 #include "steering/base/clock.h"
 #include "steering/base/mem.h"
+#include "steering/base/prefetch.h"
 
 /* The id of this program in CDN-Loop. */
 #define CDN_ID STR("steer")
@@ -106,6 +107,7 @@ struct exchange_try *exchange_take_try(struct exchange *exchange)
     if (try != NULL) {
         exchanges->free_tries = try->next_free;
         exchanges->free_try_count--;
+        prefetch_for_write(try->next_free);
     } else {
         try = mem_calloc(1, sizeof(*try));
     }
@@ -158,6 +160,7 @@ static struct exchange *take_exchange(struct exchanges *exchanges)
     if (exchange != NULL) {
         exchanges->free = exchange->next;
         exchanges->free_count--;
+        prefetch_for_write(exchange->next);
         memset(exchange, 0, offsetof(struct exchange, attempts.records));
     } else {
         exchange = mem_calloc(1, sizeof(*exchange));

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "steering/base/prefetch.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 enum { KEEPS = 0 };
 #elif defined(__has_feature)
@@ -76,6 +78,7 @@ void *blocks_take(struct blocks *blocks, size_t size)
         return bytes_of(from_system(size_of_list(list)));
     blocks->kept[list] = block->next;
     blocks->kept_bytes -= block->size;
+    prefetch_for_write(block->next);
     return block + 1;
 }
 
