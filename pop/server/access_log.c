@@ -36,7 +36,8 @@ struct access_log_writer {
     struct access_log *rings; /* aligned */
     size_t ring_count;
     char *path;
-    int wake_fd;
+    int wake_fd, ended_fd; /* of the thread: what wakes it, what it says at its end */
+    bool has_ended;
     pthread_t thread;
     atomic_int next_fd; /* >= 0: use that from now on */
     atomic_bool is_ending;
@@ -199,9 +200,11 @@ static void *run(void *arg)
         if (is_more)
             continue;
         if (is_ending)
-            return NULL;
+            break;
         wait_for_lines(writer);
     }
+    wake(writer->ended_fd);
+    return NULL;
 }
 
 /* ---- the main thread's side ------------------------------------------------------------------ */
@@ -245,6 +248,8 @@ static void writer_free(struct access_log_writer *writer)
         close(writer->fd);
     if (writer->wake_fd >= 0)
         close(writer->wake_fd);
+    if (writer->ended_fd >= 0)
+        close(writer->ended_fd);
     free_rings(writer);
     free(writer->path);
     free(writer);
@@ -259,7 +264,8 @@ enum err access_log_start(const char *path, int fd, size_t worker_count, struct 
     writer->fd = fd;
     atomic_init(&writer->next_fd, -1);
     writer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (writer->wake_fd < 0) {
+    writer->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (writer->wake_fd < 0 || writer->ended_fd < 0) {
         err = diag_errno(diag, errno, "cannot make an eventfd");
         goto out;
     }
@@ -302,13 +308,40 @@ uint64_t access_log_lost(const struct access_log_writer *writer)
     return atomic_load_explicit(&writer->lost, memory_order_relaxed);
 }
 
+static uint64_t count_left(const struct access_log_writer *writer)
+{
+    uint64_t lines = 0;
+    for (size_t i = 0; i < writer->ring_count; i++) {
+        const struct access_log *ring = &writer->rings[i];
+        uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
+        for (uint64_t at = atomic_load(&ring->tail); at < head; at++)
+            lines += ring->bytes[at % ACCESS_LOG_RING_BYTES] == '\n';
+    }
+    return lines;
+}
+
+uint64_t access_log_end(struct access_log_writer *writer, int limit_ms)
+{
+    if (writer == NULL || writer->has_ended)
+        return 0;
+    atomic_store(&writer->is_ending, true);
+    wake(writer->wake_fd);
+    struct pollfd polled = { .fd = writer->ended_fd, .events = POLLIN };
+    if (poll(&polled, 1, limit_ms) <= 0)
+        return count_left(writer);
+    pthread_join(writer->thread, NULL);
+    writer->has_ended = true;
+    return 0;
+}
+
 void access_log_close(struct access_log_writer *writer)
 {
     if (writer == NULL)
         return;
-    atomic_store(&writer->is_ending, true);
-    wake(writer->wake_fd);
-    pthread_join(writer->thread, NULL);
+    if (!writer->has_ended) {
+        pthread_detach(writer->thread);
+        return;
+    }
     take_file(writer);
     writer_free(writer);
 }

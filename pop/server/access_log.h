@@ -29,7 +29,12 @@ MUST_USE enum err access_log_open_file(const char *path, struct diag *diag, int 
 void access_log_use_file(struct access_log_writer *writer, int fd); /* takes it over */
 /* Lines that were lost because the file did not take them (a full disk). */
 uint64_t access_log_lost(const struct access_log_writer *writer);
-/* Writes what is in the rings, then ends the thread. Accepts NULL. */
+/* Writes what is in the rings, then ends the thread; waits for that `limit_ms` at most, as a pipe
+ * that nobody reads may take nothing for ever. Returns how many lines are left in the rings, which
+ * may still be written to, for nothing. Accepts NULL. */
+uint64_t access_log_end(struct access_log_writer *writer, int limit_ms);
+/* After access_log_end and the last worker. A thread that could not end keeps its memory, until the
+ * process ends. Accepts NULL. */
 void access_log_close(struct access_log_writer *writer);
 
 /* False: dropped. `line` without the final newline. */

@@ -18,7 +18,13 @@
 #include "steering/runtime/loop.h"
 #include "steering/runtime/notify.h"
 
-enum { DRAIN_GRACE_MS = 5000, SAME_STOP_MS = 1000, HURRY_MS = 2000 };
+enum {
+    DRAIN_GRACE_MS = 5000,
+    SAME_STOP_MS = 1000,
+    HURRY_MS = 2000,
+    LOG_END_MS = 5000,
+    LOG_HURRY_MS = 500
+};
 
 const char *server_state_name(enum server_state state)
 {
@@ -324,6 +330,14 @@ void server_drained(struct server *server)
     server->admin = NULL;
 }
 
+static void end_log(const struct server *server, int limit_ms)
+{
+    uint64_t left = access_log_end(server->log, limit_ms);
+    if (left > 0)
+        log_error("access_log.end", "file=%s lost=%llu why=\"it takes nothing\"",
+                  server->node->access_log, (unsigned long long)left);
+}
+
 /* Without a goodbye to anybody: what is in flight is lost. */
 static void end_at_once(const struct server *server, const char *why)
 {
@@ -332,6 +346,7 @@ static void end_at_once(const struct server *server, const char *why)
               server->thread_count);
     if (path != NULL)
         unlink(path);
+    end_log(server, LOG_HURRY_MS);
     _exit(1);
 }
 
@@ -442,6 +457,7 @@ static void clean_up(struct server *server)
     admin_close(server->admin);
     publisher_free(server->publisher);
     workers_free(server);
+    end_log(server, LOG_END_MS);
     access_log_close(server->log); /* after its last writer */
     dataset_free(server->dataset);
     reload_fini(&server->reload);

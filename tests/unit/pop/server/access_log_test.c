@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 #include "steering/base/mem.h"
 #include "steering/base/rng.h"
 
-enum { WORKERS = 3, LINES = 3000, FILE_MAX_BYTES = 64 << 20 };
+enum { LONG_MS = 60000, WORKERS = 3, LINES = 3000, FILE_MAX_BYTES = 64 << 20 };
 
 struct place {
     char folder[32];
@@ -124,6 +125,7 @@ static void test_line_is_written_whole_or_dropped_and_counted(void **state)
         taken += workers[i].taken;
     }
     assert_int_equal(access_log_lost(writer), 0);
+    assert_int_equal(access_log_end(writer, LONG_MS), 0);
     access_log_close(writer);
     read_log(place.path, &text);
     assert_int_equal(check_lines(buf_str(&text), next), taken);
@@ -144,6 +146,7 @@ static void test_line_refuses_what_is_too_long(void **state)
     assert_false(access_log_line(log, (struct str){ longest, ACCESS_LOG_LINE_MAX }));
     assert_true(access_log_line(log, (struct str){ longest, ACCESS_LOG_LINE_MAX - 1 }));
     assert_true(access_log_line(log, (struct str){ longest, 0 }));
+    assert_int_equal(access_log_end(writer, LONG_MS), 0);
     access_log_close(writer);
     read_log(place.path, &text);
     assert_int_equal(text.len, ACCESS_LOG_LINE_MAX + 1);
@@ -171,6 +174,7 @@ static void test_use_file_after_a_rotation(void **state)
     assert_int_equal(access_log_open_file(place.path, &diag, &fd), ERR_OK);
     access_log_use_file(writer, fd);
     assert_true(access_log_line(log, STR("after")));
+    assert_int_equal(access_log_end(writer, LONG_MS), 0);
     access_log_close(writer);
     read_log(place.rotated, &text);
     assert_string_equal(buf_text(&text), "before\n");
@@ -206,7 +210,41 @@ static void test_a_full_disk_loses_lines_and_counts_them(void **state)
     while (access_log_lost(writer) < 2)
         usleep(1000);
     assert_int_equal(access_log_lost(writer), 2);
+    assert_int_equal(access_log_end(writer, LONG_MS), 0);
     access_log_close(writer);
+    diag_fini(&diag);
+}
+
+/* A pipe that nobody reads must not hold up the end. What is read after all comes whole. */
+static void test_end_does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    struct access_log_writer *writer = NULL;
+    struct diag diag;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    long capacity = fcntl(ends[1], F_GETPIPE_SZ);
+    diag_init(&diag);
+    assert_int_equal(access_log_start("pipe", ends[1], 1, &diag, &writer), ERR_OK);
+    struct access_log *ring = access_log_ring(writer, 0);
+    char line[1000];
+    memset(line, 'x', sizeof(line));
+    const struct str text = { .ptr = line, .len = sizeof(line) };
+    size_t put = 0;
+    while (put * sizeof(line) < (size_t)capacity + 2 * sizeof(line))
+        put += access_log_line(ring, text);
+    uint64_t left = access_log_end(writer, 50);
+    assert_in_range(left, 1, put);
+    size_t got = 0;
+    while (got < put * (sizeof(line) + 1)) {
+        char bytes[4096];
+        ssize_t len = read(ends[0], bytes, sizeof(bytes));
+        assert_true(len > 0);
+        got += (size_t)len;
+    }
+    assert_int_equal(access_log_end(writer, LONG_MS), 0);
+    access_log_close(writer);
+    close(ends[0]);
     diag_fini(&diag);
 }
 
@@ -218,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_use_file_after_a_rotation),
         cmocka_unit_test(test_open_names_the_file_that_cannot_be),
         cmocka_unit_test(test_a_full_disk_loses_lines_and_counts_them),
+        cmocka_unit_test(test_end_does_not_wait_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
