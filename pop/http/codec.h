@@ -132,8 +132,9 @@ struct http_server_events {
 struct http_server_stream_ops {
     /* 1xx (100, 103); dropped for HTTP/1.0. */
     void (*inform)(struct http_server_stream *stream, const struct http_head *head);
-    /* Once. Head is copied. `body` NULL: none; it must live until on_closed. With `body`, the
-     * codec attaches itself as reader, and ends the response with the pipe (trailers included).
+    /* Once. The texts of the head's fields must live until on_closed or reset, and so must `body`
+     * (NULL: none). With `body`, the codec attaches itself as reader, and ends the response with
+     * the pipe (trailers included).
      * A broken pipe: the response is visibly truncated (RST_STREAM; HTTP/1.1: closed without the
      * last chunk, or short). 2xx to an extended CONNECT or 101-like upgrade: a tunnel. */
     void (*respond)(struct http_server_stream *stream, const struct http_head *head,

@@ -102,6 +102,7 @@ struct h2_session {
     const struct h2_role *role;
     struct h2_stream *streams;        /* not yet freed, newest first */
     struct h2_stream *heading;        /* whose header block comes in now; NULL: nobody's */
+    struct h2_stream *recent;         /* that nghttp2 was asked for last, as long as it knows it */
     int32_t newest_id;                /* of the peer's streams... */
     int32_t skipped_from, skipped_to; /* ...and those that it left out last */
     struct score score;
@@ -135,9 +136,12 @@ static inline struct h2_session *h2_session_of(struct http_session *session)
     return (struct h2_session *)(void *)session;
 }
 
-static inline struct h2_stream *h2_stream_of(const struct h2_session *session, int32_t id)
+/* NULL: nghttp2 does not know it, or no more. Several callbacks in a row are about one stream. */
+static inline struct h2_stream *h2_stream_of(struct h2_session *session, int32_t id)
 {
-    return nghttp2_session_get_stream_user_data(session->ng, id);
+    if (session->recent == NULL || session->recent->id != id)
+        session->recent = nghttp2_session_get_stream_user_data(session->ng, id);
+    return session->recent;
 }
 
 /* Inside produce; there is room. */
@@ -217,8 +221,9 @@ void h2_end(struct h2_stream *stream);
 /* nghttp2 keeps the state of streams and says when HEADERS are due; it is given a head without
  * fields, and the field block in its place is ours (h2_say), coded into the buffer that is sent.
  *
- * Each must be followed by the nghttp2_submit_* that makes the frame. Responses and trailers are
- * copied; what a request's head points at is borrowed until it was sent, or h2_unqueue. */
+ * Each must be followed by the nghttp2_submit_* that makes the frame. Interim responses and
+ * trailers are copied. What a request's head points at, and the texts of a response's fields, are
+ * borrowed until it was sent, or h2_unqueue. */
 void h2_queue_request(struct h2_stream *stream, const struct http_head *head);
 void h2_queue_response(struct h2_stream *stream, const struct http_head *head);
 /* False: none of the fields may be in trailers, nothing is queued. */

@@ -52,17 +52,16 @@ static size_t field_bytes(const struct http_head *head)
     return bytes;
 }
 
-static void copy_fields(struct h2_said *said, const struct http_head *head,
-                        bool (*is_wanted)(const struct http_head *, const struct http_field *),
-                        struct copier *copier)
+/* What was said keeps texts of its own. */
+static void copy_texts(struct h2_stream *stream, struct h2_said *said)
 {
+    struct http_head *head = &said->head;
+    size_t bytes = field_bytes(head);
+    char *at = (char *)arena_bytes(stream->arena, bytes);
+    struct copier copier = { .at = at, .end = at + bytes };
     for (size_t i = 0; i < head->field_count; i++) {
-        const struct http_field *field = &head->fields[i];
-        if (is_wanted(head, field))
-            said->head.fields[said->head.field_count++] =
-                (struct http_field){ .name = copy(copier, field->name),
-                                     .value = copy(copier, field->value),
-                                     .is_sensitive = field->is_sensitive };
+        head->fields[i].name = copy(&copier, head->fields[i].name);
+        head->fields[i].value = copy(&copier, head->fields[i].value);
     }
 }
 
@@ -74,20 +73,21 @@ static void queue(struct h2_stream *stream, struct h2_said *said)
     *last = said;
 }
 
-/* Without fields; `*out_copier` has room for their texts. */
+/* With those fields of `head` that are wanted; their texts are not copied. */
 static struct h2_said *said_new(struct h2_stream *stream, const struct http_head *head,
-                                struct copier *out_copier)
+                                bool (*is_wanted)(const struct http_head *,
+                                                  const struct http_field *))
 {
     struct h2_said *said =
         arena_alloc(stream->arena, sizeof(*said) + head->field_count * sizeof(struct http_field));
-    size_t bytes = field_bytes(head);
-    out_copier->at = (char *)arena_bytes(stream->arena, bytes);
-    out_copier->end = out_copier->at + bytes;
     *said = (struct h2_said){
         .head = { .status = head->status,
                   .content_length = head->content_length,
                   .fields = (struct http_field *)(void *)(said + 1) },
     };
+    for (size_t i = 0; i < head->field_count; i++)
+        if (is_wanted(head, &head->fields[i]))
+            said->head.fields[said->head.field_count++] = head->fields[i];
     return said;
 }
 
@@ -105,10 +105,11 @@ void h2_queue_request(struct h2_stream *stream, const struct http_head *head)
 void h2_queue_response(struct h2_stream *stream, const struct http_head *head)
 {
     assert(head->status >= 100 && head->status <= 999);
-    struct copier copier;
-    struct h2_said *said = said_new(stream, head, &copier);
+    struct h2_said *said = said_new(stream, head, is_sent);
     said->kind = H2_RESPONSE;
-    copy_fields(said, head, is_sent, &copier);
+    /* An interim one is gone before the next comes. */
+    if (head->status < 200)
+        copy_texts(stream, said);
     /* RFC 9110 section 8.6: not in these. */
     if (head->status < 200 || head->status == 204)
         said->head.content_length = -1;
@@ -283,11 +284,10 @@ static bool is_sent_behind(const struct http_head *head, const struct http_field
 
 bool h2_queue_trailers(struct h2_stream *stream, const struct http_head *head)
 {
-    struct copier copier;
-    struct h2_said *said = said_new(stream, head, &copier);
+    struct h2_said *said = said_new(stream, head, is_sent_behind);
     said->kind = H2_TRAILERS;
     said->head.content_length = -1;
-    copy_fields(said, head, is_sent_behind, &copier);
+    copy_texts(stream, said);
     if (said->head.field_count > 0)
         queue(stream, said);
     return said->head.field_count > 0;

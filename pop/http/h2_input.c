@@ -216,6 +216,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
     struct h2_stream *stream = h2_stream_of(session, id);
     if (stream != NULL && !stream->is_closed)
         session->role->on_close(stream, code);
+    session->recent = NULL; /* from now on nghttp2 does not know it */
     return 0;
 }
 

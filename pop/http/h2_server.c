@@ -241,7 +241,9 @@ static void respond(struct http_server_stream *pub, const struct http_head *head
 
 static void reset(struct http_server_stream *pub, enum http_error error)
 {
-    h2_reset(&stream_of_pub(pub)->h2, error);
+    struct h2_stream *h2 = &stream_of_pub(pub)->h2;
+    h2_unqueue(h2); /* what it points at may go now */
+    h2_reset(h2, error);
 }
 
 static void release(struct http_server_stream *pub)

@@ -38,6 +38,8 @@ void h2_stream_unlink(struct h2_stream *stream)
         return;
     if (stream->session->heading == stream)
         stream->session->heading = NULL;
+    if (stream->session->recent == stream)
+        stream->session->recent = NULL;
     *stream->link = stream->next;
     if (stream->next != NULL)
         stream->next->link = stream->link;

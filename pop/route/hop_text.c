@@ -37,10 +37,10 @@ void hop_text_add_quoted(struct hop_text *text, struct str piece, bool is_token)
     hop_text_add(text, STR("\""));
     for (size_t i = 0; i < piece.len; i++) {
         char c = piece.ptr[i];
+        assert(text->end - text->at >= 2);
         if (c == '"' || c == '\\')
-            hop_text_add(text, STR("\\"));
-        bool is_printable = c >= ' ' && c <= '~';
-        hop_text_add(text, is_printable ? (struct str){ .ptr = &c, .len = 1 } : STR("?"));
+            *text->at++ = '\\';
+        *text->at++ = c >= ' ' && c <= '~' ? c : '?';
     }
     hop_text_add(text, STR("\""));
 }

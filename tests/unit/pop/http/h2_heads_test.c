@@ -278,6 +278,33 @@ static void test_cancelled_requests_let_go_of_their_head(void **state)
     pair_free(pair);
 }
 
+static void test_reset_responses_let_go_of_their_texts(void **state)
+{
+    (void)state;
+    struct http_limits limits = pair_limits();
+    struct pair *pair = ready_pair(&limits);
+    struct pair_call *call = pair_get(pair, "/");
+    struct pair_call *other = pair_get(pair, "/other");
+    pair_run(pair);
+    assert_int_equal(pair->request_count, 2);
+    enum { LEN = 100 };
+    char *text = malloc(LEN);
+    assert_non_null(text);
+    memset(text, 'x', LEN);
+    struct http_field field = { .name = STR("x-own"), .value = { .ptr = text, .len = LEN } };
+    struct http_head head = {
+        .status = 200, .content_length = 0, .fields = &field, .field_count = 1
+    };
+    http_server_respond(pair->requests[0].stream, &head, NULL);
+    http_server_reset(pair->requests[0].stream, HTTP_ERROR_INTERNAL);
+    free(text);
+    pair_respond(&pair->requests[1], 201, false);
+    pair_run(pair);
+    assert_true(call->is_closed && !call->outcome.has_response);
+    assert_int_equal(other->stream->response.status, 201);
+    pair_free(pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_heads_of_reset_streams_are_left_out),
         cmocka_unit_test(test_never_indexed_literals_are_known_as_such),
         cmocka_unit_test(test_cancelled_requests_let_go_of_their_head),
+        cmocka_unit_test(test_reset_responses_let_go_of_their_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
