@@ -3,8 +3,10 @@
 
 import json
 import os
+import pathlib
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -81,6 +83,40 @@ def is_alive(pid):
     except OSError:
         return False
     return True
+
+
+def state_of(pid):
+    """A letter as ps writes it; None when there is no such process. A dead orphan may wait for who buries it."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except OSError:
+        return None
+
+
+KEEP_AWAKE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from awake import Awake
+with Awake() as awake:
+    print(awake.is_on(), *(one.pid for one in awake.processes), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_cpus_are_kept_awake_no_longer_than_wanted(is_killed):
+    if subprocess.run(["chrt", "--idle", "0", "true"], capture_output=True, check=False, timeout=60).returncode != 0:
+        pytest.skip("the policy SCHED_IDLE is not to be had here")
+    words = [sys.executable, "-B", "-c", KEEP_AWAKE, str(ROOT / "tests/bench/latency")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        said, *pids = process.stdout.readline().split()
+        assert said == "True" and len(pids) == len(os.sched_getaffinity(0))
+        assert all(os.sched_getscheduler(int(pid)) == os.SCHED_IDLE for pid in pids)
+        if is_killed:
+            process.kill()
+        else:
+            process.stdin.close()
+        wait_for("nothing spins", lambda: not any(state_of(pid) not in (None, "Z", "X") for pid in pids))
 
 
 def start_lab(tmp_path):

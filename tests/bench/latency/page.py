@@ -218,6 +218,8 @@ def facts(results):
                              for key in ("cpu", "cores", "kernel") if machine.get(key) is not None),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
         "seed": results.get("seed"),
+        "congestion control": results.get("congestion"),
+        "CPUs": results.get("cpus"),
         "round trips": ", ".join(f"{pair} {value:g} ms" for pair, value in (results.get("rtt_ms") or {}).items()
                                  if plots.is_number(value)),
         "emulator's own error": ", ".join(f"{which} {error[which]:.2f} ms" for which in ("p50", "p99")
