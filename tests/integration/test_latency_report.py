@@ -49,7 +49,7 @@ def results_of_everything():
         "rows": [row("full12", "connections", full), row("keep", "kept", {"steer": result(None, None, 100.4, 100.5)}),
                  row("sigkill", "disturbances", {"steer": result(None, None, 101, 120), "haproxy":
                                                  result(None, None, 101, 900, failed=6)}),
-                 row("body", "bodies", full, loss_percent=3)],
+                 row("body", "bodies", full, loss_percent=3, notes={"steer-bbr": "left out: the kernel has none"})],
         "timelines": [{"id": "sigkill", "title": "row sigkill", "event_s": 5, "series": {"steer": stream, "haproxy": []}}],
         "verdicts": [{"text": "the first verdict", "ok": True}, {"text": "the second verdict", "ok": False}],
         "honour": {"when": "now", "ttl": 60, "ttl_moving": 20, "series": series,
@@ -106,7 +106,8 @@ def test_every_row_stack_and_verdict_is_there(tmp_path):
     for wanted in ("the first verdict", "the second verdict", "unbound, TTL 60", "clamped", "taken back", "6 failed"):
         assert wanted in words, wanted
     assert report.verdict_lines(results) == ["MISSED  the second verdict", "1 of 2 verdicts hold"]
-    for wanted in ("3.2 s", "none", "6/40", "reset", "12346", "row body, 3 % loss"):
+    assert "steer-bbr left out: the kernel has none" in words
+    for wanted in ("steer-bbr left out: the kernel has none", "3.2 s", "none", "6/40", "reset", "12346", "row body, 3 % loss"):
         assert wanted in terminal, wanted
 
 
@@ -133,6 +134,7 @@ def test_titles_are_text_whatever_they_say(tmp_path):
     results["timelines"].append({"id": HOSTILE, "title": HOSTILE, "event_s": 1, "series": {HOSTILE: [[1, 2, True]]}})
     results["verdicts"].append({"text": HOSTILE, "ok": True})
     results["honour"]["series"][HOSTILE] = [[0, 1.0]]
+    results["rows"][0]["notes"] = {HOSTILE: HOSTILE}
     results["machine"]["cpu"] = results["when"] = HOSTILE
     text, page = rendered(results, tmp_path)
     assert "script" not in page.tags and "<script" not in text

@@ -6,7 +6,7 @@ import shutil
 import threading
 import time
 
-from scenarios import AFTER_START, BODIES, IDLE, PLAIN, STREAM
+from scenarios import AFTER_START, BODIES, IDLE, PLAIN, STEER_BBR, STREAM
 from stacks import STACKS, Steer, make_certificates, start_origins
 from world import Client
 
@@ -103,7 +103,8 @@ class Bench:
     def front(self, name):
         steer = self.stacks["steer"]
         assert isinstance(steer, Steer)
-        return steer.direct_front if name == "direct" else self.stacks[name].front
+        own = {"direct": steer.direct_front, STEER_BBR: steer.bbr_front}
+        return own[name] if name in own else self.stacks[name].front
 
     def near_far(self, name):
         """To where TLS ends, and from there to the origin; the far side of "direct" only divides."""
@@ -181,25 +182,24 @@ class Bench:
         return out
 
     def bodies(self, rows, names_of):
-        """Rows that differ in loss alone, at once: there the network is slow, not the machine. Direct ones are
-        the slowest by far, and go on beside those through a PoP."""
+        """In turn; on links that lose packets all at once, for there the network is slow, not the machine."""
         names = names_of(rows[0])
         self.warm(names)
-        out, clients = {row.id: {} for row in rows}, {}
+        if not rows[0].loss_percent:
+            return {row.id: {name: self.measured(row, name, self.ask(row, name).rows()) for name in names} for row in rows}
+        if STEER_BBR in names:
+            self.stacks["steer"].bbr.start().wait_ready()
+        out, clients = {row.id: {} for row in rows}, []
         try:
-            for name in sorted(names, key=lambda one: one != "direct"):
-                clients[name] = [(row, self.ask(row, name)) for row in rows]
-                if name != "direct" or not rows[0].loss_percent:
-                    for row, client in clients[name]:
-                        out[row.id][name] = self.measured(row, name, client.rows())
-            for row, client in clients.get("direct", []):
-                if "direct" not in out[row.id]:
-                    out[row.id]["direct"] = self.measured(row, "direct", client.rows())
+            clients += [(row, name, self.ask(row, name)) for row in rows for name in names]
+            for row, name, client in clients:
+                out[row.id][name] = self.measured(row, name, client.rows())
+            return out
         finally:
-            for pairs in clients.values():
-                for _, client in pairs:
-                    client.end()
-        return {ident: {name: some[name] for name in names} for ident, some in out.items()}
+            for _, _, client in clients:
+                client.end()
+            if STEER_BBR in names:
+                self.stacks["steer"].bbr.stop()
 
     # ---- disturbances ----
 

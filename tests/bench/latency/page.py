@@ -32,17 +32,18 @@ MEANING = [
      "transfer to other machines and other networks; milliseconds do not."),
     ("p50, p90, p99", "Half, nine tenths and 99 of 100 samples were at least this fast. Bars end at p50, the thin "
      "line behind them goes on to p90 and p99."),
+    ("steer-bbr", "Steer with congestion: bbr in its node file; all others have cubic."),
     ("direct", "No PoP: the client speaks to the region itself, over the long way."),
 ]
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b2733; --soft: #5d6b7a; --page: #f6f7f9; --card: #ffffff;
   --rule: #dde2e8; --grid: #e6eaef; --theory: #d6336c; --bad: #c92a2a; --good: #2b8a3e;
-  --steer: #0b7a75; --haproxy: #e8790c; --nghttpx: #6741d9; --direct: #868e96; --other: #ae3ec9;
+  --steer: #0b7a75; --steer-bbr: #5c940d; --haproxy: #e8790c; --nghttpx: #6741d9; --direct: #868e96; --other: #ae3ec9;
   --p1: #c9d6e2; --p2: #7fa6c9; --p3: #2f6ea5; --p4: #a9c7b8; --on-pale: #1b2733; --on-strong: #ffffff; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e9ee; --soft: #98a5b3; --page: #12171d;
   --card: #1a2129; --rule: #2c3742; --grid: #27313b; --theory: #ff6b9d; --bad: #ff7b72; --good: #56d364;
-  --steer: #2dc7bf; --haproxy: #ffa94d; --nghttpx: #a78bfa; --direct: #8b949e; --other: #da77f2;
+  --steer: #2dc7bf; --steer-bbr: #a9e34b; --haproxy: #ffa94d; --nghttpx: #a78bfa; --direct: #8b949e; --other: #da77f2;
   --p1: #3b4a59; --p2: #4a779e; --p3: #5aa2e0; --p4: #4b7361; --on-pale: #e4e9ee; --on-strong: #0d1319; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
@@ -63,7 +64,7 @@ svg .in.first_response_byte-ink { fill: var(--on-strong); }
 .theory { stroke: var(--theory); stroke-width: 1.5; stroke-dasharray: 4 3; }
 .event { stroke: var(--theory); stroke-width: 1.5; } .failed { stroke: var(--bad); stroke-width: 1.5; fill: none; }
 .lost { fill: var(--bad) !important; color: var(--bad); font-weight: 600; }
-.fill-steer { fill: var(--steer); } .fill-haproxy { fill: var(--haproxy); } .fill-nghttpx { fill: var(--nghttpx); }
+.fill-steer { fill: var(--steer); } .fill-steer-bbr { fill: var(--steer-bbr); } .fill-haproxy { fill: var(--haproxy); } .fill-nghttpx { fill: var(--nghttpx); }
 .fill-direct { fill: var(--direct); } .fill-other { fill: var(--other); }
 .step { fill: none; stroke-width: 2; } .line-0 { stroke: var(--direct); } .line-1 { stroke: var(--steer); }
 .line-2 { stroke: var(--nghttpx); } .line-3 { stroke: var(--bad); } .line-4 { stroke: var(--haproxy); }
@@ -111,6 +112,11 @@ def errors_of(result):
     return ", ".join(f"{count} × {words}" for words, count in errors.items())
 
 
+def notes_of(row):
+    """About stacks that could not be measured."""
+    return [f"{stack} {words}" for stack, words in (row.get("notes") or {}).items()]
+
+
 def numbers(row):
     """Every number of a row, folded away."""
     rows = []
@@ -137,7 +143,8 @@ def card(row, timelines):
     plot = plots.timeline(one) if one else plots.phases(row)
     words = row.get("theory_words")
     return element("section", element("h3", plots.title_of(row)),
-                   element("p", words, class_="soft") if words else None, plot, numbers(row), class_="card")
+                   element("p", words, class_="soft") if words else None, plot,
+                   *(element("p", note, class_="soft") for note in notes_of(row)), numbers(row), class_="card")
 
 
 STACK_KEY = [(f"fill-{stack}", stack) for stack in plots.STACKS]

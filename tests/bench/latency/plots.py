@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 
 WIDTH = 560  # of every plot, in its own units; text of 13 is still readable when a phone shows it in 360
 MEASURES = ("connect", "first_request_byte", "first_response_byte", "last_byte")
-STACKS = ("steer", "haproxy", "nghttpx", "direct")
+STACKS = ("steer", "steer-bbr", "haproxy", "nghttpx", "direct")
 # What neither XML nor a file in UTF-8 can hold.
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

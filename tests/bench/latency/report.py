@@ -74,7 +74,7 @@ def row_lines(row):
         errors = page.errors_of(results[stack] or {})
         if errors:
             lines.append(clipped(f"    {stack}: {errors}"))
-    return lines
+    return lines + [clipped(f"  {words}") for words in page.notes_of(row)]
 
 
 def honour_lines(honour):

@@ -13,14 +13,14 @@ import os
 import signal
 import subprocess
 
-from world import BUILD, ROOT, SiteDaemon  # puts tools/ into the path, too
+from world import BBR, BUILD, ROOT, SiteDaemon  # puts tools/ into the path, too
 
 from loopback import Node, certificates, connect_unix, wait_for
 
 PEERS = ROOT / "tests/bench/peers/latency"
 REGIONS = ("region1", "region2")
 GATEWAYS = (1, 2)
-ORIGIN_PORT, DIRECT_PORT, DIRECT_BACKBONE_PORT = 9400, 8440, 9410
+ORIGIN_PORT, DIRECT_PORT, DIRECT_BACKBONE_PORT, BBR_PORT = 9400, 8440, 9410, 8444
 SIZES = {"empty": 0, "1k": 1024, "100k": 100_000, "5m": 5_000_000}
 
 
@@ -141,6 +141,8 @@ class Steer(Stack):
         self.fill("steer-topology.yaml", "topology.yaml")
         self.store.mkdir()
         self.direct_front = f"{world.addresses['region1']}:{DIRECT_PORT}"
+        self.bbr_front = f"{world.addresses['pop']}:{BBR_PORT}"
+        self.bbr = self.make_pop("pop-bbr", BBR_PORT, f"congestion: {BBR}")
         self.direct = self.make_node("region1", "direct", DIRECT_BACKBONE_PORT, f'  - {{ at: "{self.direct_front}" }}\n')
 
     def settings(self):
@@ -158,9 +160,10 @@ class Steer(Stack):
     def make_gateway(self, region, number):
         return self.make_node(region, f"{region}-gw{number}", self.gateway_port(number))
 
-    def make_pop(self):
-        self.fill("steer-pop.yaml", "pop.yaml", ADDRESS=self.world.addresses["pop"], PORT=self.port, **self.settings())
-        return Node(self, "pop", "steer-pop", "pop")
+    def make_pop(self, name="pop", port=None, congestion=""):
+        self.fill("steer-pop.yaml", f"{name}.yaml", ADDRESS=self.world.addresses["pop"], PORT=port or self.port, NODE=name,
+                  CONGESTION=congestion, **self.settings())
+        return Node(self, name, "steer-pop", "pop")
 
     def start(self):
         super().start()
@@ -189,6 +192,7 @@ class Steer(Stack):
     def stop(self):
         super().stop()
         self.direct.kill()
+        self.bbr.kill()
 
 
 class HaProxy(Stack):

@@ -28,6 +28,7 @@ SYSCTLS = {"net/ipv4/tcp_no_metrics_save": 1, "net/ipv4/tcp_slow_start_after_idl
 # What a kernel does about losses that nobody has tuned. By route: as a setting of a namespace it is free to
 # those only whom the machine's own default has not left out.
 CONGESTION = "cubic"
+BBR = "bbr"
 MACHINE_CONGESTION = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control")
 
 
@@ -87,6 +88,12 @@ class World:
             is_set = CONGESTION in self.run_at(site, "sh", "-c", route, check=False)
             in_force.add(CONGESTION if is_set else MACHINE_CONGESTION.read_text(encoding="utf-8").strip())
         return ", ".join(sorted(in_force))
+
+    def knows_congestion(self, name):
+        """Whether what runs at a site may have this congestion control."""
+        ask = f"import socket; socket.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b{name!r})"
+        words = self.at("pop", sys.executable, "-I", "-c", ask)
+        return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=ANSWER_S).returncode == 0
 
     def sockets(self, site):
         """(state, local port, peer's port) of the TCP sockets at `site`."""
