@@ -65,6 +65,7 @@ static void adopt(struct server *server, struct dataset *dataset)
     put_in_force(server, dataset);
     log_set_level(dataset->node->log);
     steering_set_world(server->steering, dataset->world);
+    steering_note_reload(server->steering, "");
     publish(server);
     dataset_unref(old); /* what still serves from it has references of its own */
 }
@@ -95,6 +96,12 @@ static void on_adopt(void *owner, void *loaded)
     adopt(owner, loaded);
 }
 
+static void on_fail(void *owner, const char *problem)
+{
+    const struct server *server = owner;
+    steering_note_reload(server->steering, problem);
+}
+
 static void on_discard(void *owner, void *loaded)
 {
     (void)owner;
@@ -102,7 +109,11 @@ static void on_discard(void *owner, void *loaded)
 }
 
 static const struct reload_ops reload_ops = {
-    .load = on_load, .describe = on_describe, .adopt = on_adopt, .discard = on_discard
+    .load = on_load,
+    .describe = on_describe,
+    .adopt = on_adopt,
+    .fail = on_fail,
+    .discard = on_discard,
 };
 
 /* ---- what the store says -------------------------------------------------------------------- */

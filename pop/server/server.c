@@ -159,9 +159,16 @@ static void on_adopt(void *owner, void *loaded)
     ticket_watch_set(&server->tickets, server->dataset->node->tls.tickets,
                      &server->dataset->tickets);
     steering_set_world(server->steering, server->dataset->world);
+    steering_note_reload(server->steering, "");
     workers_set(server); /* before: settled is what has both */
     publish(server);
     dataset_free(old);
+}
+
+static void on_fail(void *owner, const char *problem)
+{
+    const struct server *server = owner;
+    steering_note_reload(server->steering, problem);
 }
 
 static void on_discard(void *owner, void *loaded)
@@ -171,7 +178,11 @@ static void on_discard(void *owner, void *loaded)
 }
 
 static const struct reload_ops reload_ops = {
-    .load = on_load, .describe = on_describe, .adopt = on_adopt, .discard = on_discard
+    .load = on_load,
+    .describe = on_describe,
+    .adopt = on_adopt,
+    .fail = on_fail,
+    .discard = on_discard,
 };
 
 static void on_reload(void *owner)

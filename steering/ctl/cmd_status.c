@@ -11,6 +11,8 @@
 #include "steering/ctl/text.h"
 #include "steering/store/store.h"
 
+enum { DIGEST_SHORT = 12 };
+
 /* Everything that is shown. */
 struct view {
     struct ctl *ctl;
@@ -151,6 +153,30 @@ static void add_strays(const struct presence *node, struct table *table)
     table_add_text(table, text);
 }
 
+/* What the store tells of a node, and what a living node says of itself. */
+static void add_note(const struct presence *node, const char *why, struct table *table)
+{
+    struct buf text;
+    struct str own = node->is_alive ? node->note : STR("");
+    buf_init(&text, PRESENCE_MAX_BYTES);
+    buf_append_format(&text, "%s%s%.*s", why, why[0] != '\0' && own.len > 0 ? "; " : "",
+                      STR_ARG(own));
+    table_add(table, buf_str(&text));
+    buf_fini(&text);
+}
+
+/* Enough of a digest to tell one from another. */
+static void add_topology(const struct presence *node, struct table *table)
+{
+    struct str digest = node->topology;
+    if (str_starts_with(digest, STR("sha256:"))) {
+        digest.ptr += 7;
+        digest.len -= 7;
+    }
+    digest.len = digest.len < DIGEST_SHORT ? digest.len : DIGEST_SHORT;
+    table_add(table, digest);
+}
+
 static void add_node(const struct view *view, size_t index, struct table *table)
 {
     const struct presence *node = &view->nodes.items[index];
@@ -170,14 +196,16 @@ static void add_node(const struct view *view, size_t index, struct table *table)
         add_strays(node, table);
     table_add(table, node->host);
     table_add(table, node->version);
-    table_add_text(table, is_known ? verdict->why : "");
+    if (view->sites.has_several_topologies)
+        add_topology(node, table);
+    add_note(node, is_known ? verdict->why : "", table);
 }
 
 static void print_nodes(const struct view *view)
 {
     static const struct column {
         const char *heading;
-        bool is_of_sites, is_of_strays; /* only where there are such nodes */
+        bool is_of_sites, is_of_strays, is_of_topologies; /* only where they tell something */
     } columns[] = {
         { .heading = "NODE" },
         { .heading = "ROLE" },
@@ -190,6 +218,7 @@ static void print_nodes(const struct view *view)
         { .heading = "STRAYS", .is_of_strays = true },
         { .heading = "HOST" },
         { .heading = "VERSION" },
+        { .heading = "TOPOLOGY", .is_of_topologies = true },
         { .heading = "NOTE" },
     };
     const char *headings[ARRAY_SIZE(columns)];
@@ -201,14 +230,15 @@ static void print_nodes(const struct view *view)
     }
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
         if ((view->has_proxies || !columns[i].is_of_sites) &&
-            (view->has_strays || !columns[i].is_of_strays))
+            (view->has_strays || !columns[i].is_of_strays) &&
+            (view->sites.has_several_topologies || !columns[i].is_of_topologies))
             headings[count++] = columns[i].heading;
     table_init(&table, headings, count);
     for (size_t i = 0; i < view->nodes.count; i++)
         add_node(view, i, &table);
     print_table(view, &table);
     if (view->sites.has_several_topologies)
-        ctl_print(view->ctl, "\nthe nodes do not share one topology\n");
+        ctl_print(view->ctl, "\nthe nodes do not share one topology: see TOPOLOGY\n");
 }
 
 /* ---- for programs ---------------------------------------------------------------------------- */
@@ -279,6 +309,7 @@ static void judge_nodes(struct view *view)
         struct digest digest = document_digest(view->document);
         target = (struct converge_target){ .epoch = view->document->epoch,
                                            .generation = view->document->generation,
+                                           .is_newest = true,
                                            .digest = str_from(digest_format(&digest, text)) };
     }
     converge_judge(&view->nodes, &target, &view->convergence);
@@ -291,8 +322,9 @@ static enum err run(struct ctl *ctl)
     enum err err = ctl_open_store(ctl);
     if (err != ERR_OK)
         return err;
-    enum err document_err = ctl_read_document(ctl, &view.document);
+    /* The nodes first: one that obeys something newer than what is read then was set back. */
     err = ctl_list_nodes(ctl, &view.nodes);
+    enum err document_err = ctl_read_document(ctl, &view.document);
     if (err == ERR_OK) {
         sites_collect(&view.nodes, view.document, &view.sites);
         judge_nodes(&view);

@@ -89,8 +89,10 @@ static enum err read_from(struct ctl *ctl, struct document **out_document)
     enum err err = file_read(ctl->args.from, &text);
     if (err != ERR_OK)
         diag_errno(&ctl->diag, errno, "cannot read '%s'", ctl->args.from);
-    else
+    diag_set_file(&ctl->diag, ctl->args.from);
+    if (err == ERR_OK)
         err = document_parse(buf_str(&text), &ctl->diag, out_document);
+    diag_set_file(&ctl->diag, NULL);
     buf_fini(&text);
     return err;
 }

@@ -61,6 +61,12 @@ static enum converge_state judge(const struct presence *node, const struct conve
         snprintf(out_why, CONVERGE_WHY_MAX, "its presence cannot be read");
         return CONVERGE_WAITING;
     }
+    if (target->is_newest && has_epoch(node, target) && node->generation > target->generation) {
+        snprintf(out_why, CONVERGE_WHY_MAX,
+                 "obeys gen %" PRIu64 ", which is newer than the store's document",
+                 node->generation);
+        return CONVERGE_REJECTED;
+    }
     if (has_arrived(node, target) && !has_diverged(node, target))
         return CONVERGE_DONE;
     if (has_arrived(node, target)) {

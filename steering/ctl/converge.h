@@ -12,6 +12,7 @@ struct converge_target {
     struct str epoch; /* empty: any */
     uint64_t generation;
     struct str digest; /* of exactly that generation; empty: not known */
+    bool is_newest;    /* the nodes were read first: what is newer, the store does not have */
 };
 
 enum converge_state {

@@ -63,6 +63,25 @@ static void fill_outcome(const struct reload *reload, json_t *value)
     buf_fini(&text);
 }
 
+/* "FILE:LINE: TEXT" of the first error. */
+static void tell_failure(const struct reload *reload)
+{
+    struct buf text;
+    const struct diag_entry *first = NULL;
+    for (size_t i = 0; first == NULL && i < reload->diag.count; i++)
+        if (reload->diag.entries[i].severity == DIAG_ERROR)
+            first = &reload->diag.entries[i];
+    buf_init(&text, TEXT_MAX_BYTES);
+    if (first != NULL && first->file != NULL)
+        buf_append_format(&text, "%s:", first->file);
+    if (first != NULL && first->line > 0)
+        buf_append_format(&text, "%u:", first->line);
+    buf_append_format(&text, "%s%s", text.len > 0 ? " " : "",
+                      first != NULL ? first->text : err_text(reload->err));
+    reload->ops->fail(reload->owner, buf_text(&text));
+    buf_fini(&text);
+}
+
 static void log_entries(const struct diag *diag)
 {
     for (size_t i = 0; i < diag->count; i++) {
@@ -117,6 +136,7 @@ static void on_loaded(uv_work_t *work, int status)
     if (reload->err != ERR_OK) {
         reload->failure_count++;
         log_error("reload.failed", "errors=%u kept=old", reload->diag.error_count);
+        tell_failure(reload);
         finish(reload, 422);
         return;
     }

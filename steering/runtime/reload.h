@@ -21,6 +21,8 @@ struct reload_ops {
     void (*describe)(void *owner, const void *loaded, struct diag *diag, json_t *outcome);
     /* Takes ownership and puts it in force; reload_settled must follow, perhaps at once. */
     void (*adopt)(void *owner, void *loaded);
+    /* Nothing is put in force; `problem` is the first error. */
+    void (*fail)(void *owner, const char *problem);
     /* It is not wanted any more: the daemon stops. */
     void (*discard)(void *owner, void *loaded);
 };

@@ -24,6 +24,7 @@ enum {
     STALE_PRESENCE_MS = 10000, /* how often a stale node says how stale it is */
     NEWS_PRESENCE_MS = 2000,   /* ... and a daemon what has become of its own numbers */
     PROBLEM_MAX = APPLY_TEXT_MAX,
+    NOTE_MAX_BYTES = 8 * PROBLEM_MAX,
 };
 
 /* What every worker obeys: all that the presence may promise. */
@@ -51,6 +52,8 @@ struct steering {
     struct break_glass_file break_glass;
     char break_glass_logged[BREAK_GLASS_PROBLEM_MAX];
     char presence_problem[PROBLEM_MAX];
+    char reload_problem[PROBLEM_MAX];
+    char *note_told; /* the note of the last presence; NULL: none yet */
     int64_t started_unix_s, changed_at_ms;
     struct settled settled;
     uint64_t change_count, refusal_count;
@@ -88,13 +91,51 @@ static json_t *presence_sites(const struct topology *topology, enum site_kind ki
     return names;
 }
 
+/* A store that never had a document has nothing that we could be behind of. */
+static bool is_behind(const struct steering *steering)
+{
+    bool is_virgin = !steering->has_document && steering->store_reason == APPLY_MISSING;
+    return steering->store_reason != APPLY_FINE && !is_virgin;
+}
+
 static uint64_t stale_seconds(const struct steering *steering)
 {
-    /* A store that never had a document has nothing that we could be behind of. */
-    bool is_virgin = !steering->has_document && steering->store_reason == APPLY_MISSING;
-    if (steering->store_reason == APPLY_FINE || is_virgin)
+    if (!is_behind(steering))
         return 0;
     return (clock_monotonic_ms() - steering->confirmed_ms) / 1000;
+}
+
+static void add_note(struct buf *note, const char *about, const char *problem)
+{
+    if (problem[0] != '\0')
+        buf_append_format(note, "%s%s: %s", note->len > 0 ? "; " : "", about, problem);
+}
+
+/* What an operator should know besides the generation that is obeyed. Owned by the caller. */
+static char *make_note(const struct steering *steering)
+{
+    char orders[64] = "";
+    struct buf note;
+    buf_init(&note, NOTE_MAX_BYTES);
+    if (is_behind(steering) && steering->rejected_generation == 0)
+        add_note(&note, "keeps what it has", steering->store_problem);
+    if (steering->break_glass.orders.count > 0)
+        snprintf(orders, sizeof(orders), "%zu orders in force", steering->break_glass.orders.count);
+    add_note(&note, "break-glass file", orders);
+    add_note(&note, "break-glass file", steering->break_glass.problem);
+    add_note(&note, "last good document", steering->is_started ? steering->saver.problem : "");
+    add_note(&note, "reload failed", steering->reload_problem);
+    char *text = mem_strdup(buf_text(&note));
+    buf_fini(&note);
+    return text;
+}
+
+static bool has_other_note(const struct steering *steering)
+{
+    char *note = make_note(steering);
+    bool is_other = steering->note_told != NULL && strcmp(note, steering->note_told) != 0;
+    free(note);
+    return is_other;
 }
 
 static json_t *presence_value(const struct steering *steering)
@@ -123,6 +164,7 @@ static json_t *presence_value(const struct steering *steering)
         json_set_str(rejected, "why", str_from(steering->rejected_why));
         json_object_set_new(value, "rejected", rejected);
     }
+    json_set_text(value, "note", steering->note_told);
     const struct topology *map = steering->world->topology;
     json_set_str(value, "topology", str_from(digest_format(&steering->settled.topology, topology)));
     json_object_set_new(value, "regions", presence_sites(map, SITE_REGION));
@@ -148,6 +190,8 @@ static void set_problem(char *problem, size_t capacity, const char *event, const
 
 static enum err write_presence(struct steering *steering, struct diag *diag)
 {
+    free(steering->note_told);
+    steering->note_told = make_note(steering);
     json_t *value = presence_value(steering);
     enum err err = presence_write(steering->store, steering->settings.node_id, value, diag);
     json_decref(value);
@@ -255,6 +299,8 @@ static void look(struct steering *steering)
         return;
     bool is_other = look_at_store(steering);
     is_other |= look_at_break_glass(steering);
+    if (has_other_note(steering))
+        steering->is_presence_due = true;
     if (is_other)
         steering->settings.on_change(steering->settings.owner);
     else if (steering->is_presence_due)
@@ -308,6 +354,7 @@ static void steering_free(struct steering *steering)
     free_text(steering->settings.last_good_folder);
     free_text(steering->settings.node_id);
     free(steering->settled.epoch);
+    free(steering->note_told);
     free(steering);
 }
 
@@ -518,6 +565,11 @@ void steering_set_world(struct steering *steering, struct world *world)
     world_unref(old);
     break_glass_file_forget(&steering->break_glass);
     look_at_break_glass(steering);
+}
+
+void steering_note_reload(struct steering *steering, const char *problem)
+{
+    snprintf(steering->reload_problem, sizeof(steering->reload_problem), "%s", problem);
 }
 
 struct snapshot *steering_snapshot(const struct steering *steering)

@@ -57,6 +57,9 @@ void steering_close(struct steering *steering);
 
 /* After a reload: names of sites are looked up in this topology from now on. */
 void steering_set_world(struct steering *steering, struct world *world);
+/* What came of the latest reload, for the presence that is written next, a second from now; "": it
+ * is in force. */
+void steering_note_reload(struct steering *steering, const char *problem);
 /* The present document and orders over the present world; owned by the caller. */
 struct snapshot *steering_snapshot(const struct steering *steering);
 void steering_settled(struct steering *steering);

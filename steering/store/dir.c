@@ -254,6 +254,7 @@ struct store *dir_open(const char *folder)
     dir->nodes_folder = file_join(folder, "nodes");
     dir->history_folder = file_join(folder, "history");
     dir->document_path = file_join(folder, "document.json");
+    dir->base.document = dir->document_path;
     /* Fixed names: one writer at a time, and what a killed one left is overwritten. */
     dir->temporary_path = file_join(folder, "document.json.tmp");
     dir->copy_temporary_path = file_join(dir->history_folder, "next.tmp");

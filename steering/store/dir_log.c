@@ -259,28 +259,48 @@ static void drop_unborn(struct store_history *history)
     history->total_count--;
 }
 
+static void judge_document(const struct dir_store *dir, struct verifier *verifier,
+                           const json_t *last, const struct document *document)
+{
+    char text[DIGEST_TEXT_MAX];
+    struct digest digest = document_digest(document);
+    digest_format(&digest, text);
+    if (dir_is_unborn(dir, last, text))
+        drop_unborn(verifier->history);
+    else if (document->generation > verifier->generation)
+        report(verifier, "the log ends here, before the present document");
+    else if (document->generation < verifier->generation)
+        report(verifier, "the present document is older than this record");
+    else if (strcmp(text, verifier->after) != 0)
+        report(verifier, "the document was changed outside steer after this record");
+}
+
+/* The very first write, killed before its document was in place. */
+static bool is_first_unborn(const struct dir_store *dir, const struct store_history *history)
+{
+    return history->total_count == 1 && dir_scan_copies(dir, 0, UINT64_MAX).count == 0;
+}
+
 static void judge_end(struct dir_store *dir, struct verifier *verifier)
 {
     struct store_history *history = verifier->history;
     const json_t *last = json_array_get(history->records, json_array_size(history->records) - 1);
     struct document *document = NULL;
     struct diag ignored;
-    char text[DIGEST_TEXT_MAX];
+    if (last == NULL)
+        return;
     diag_init(&ignored);
-    if (last != NULL && store_get(&dir->base, &ignored, &document) == ERR_OK) {
-        struct digest digest = document_digest(document);
-        digest_format(&digest, text);
-        if (dir_is_unborn(dir, last, text))
-            drop_unborn(history);
-        else if (document->generation > verifier->generation)
-            report(verifier, "the log ends here, before the present document");
-        else if (document->generation < verifier->generation)
-            report(verifier, "the present document is older than this record");
-        else if (strcmp(text, verifier->after) != 0)
-            report(verifier, "the document was changed outside steer after this record");
-    }
-    document_free(document);
+    enum err err = store_get(&dir->base, &ignored, &document);
     diag_fini(&ignored);
+    if (err == ERR_OK)
+        judge_document(dir, verifier, last, document);
+    else if (err == ERR_NOT_FOUND && is_first_unborn(dir, history))
+        drop_unborn(history);
+    else if (err == ERR_NOT_FOUND)
+        report(verifier, "the document that this record leads to is missing");
+    else
+        report(verifier, "the document that this record leads to cannot be read");
+    document_free(document);
 }
 
 static void reverse(json_t *array)

@@ -76,6 +76,7 @@ struct presence presence_make(const char *id, bool is_alive, json_t *value)
         .source = json_get_str(value, "source"),
         .topology = json_get_str(value, "topology"),
         .admin = json_get_str(value, "admin"),
+        .note = json_get_str(value, "note"),
         .generation = get_count(value, "gen", INT64_MAX),
         .applied_at_ms = json_get_int(value, "applied_at_ms", 0),
         .workers = (uint32_t)get_count(value, "workers", UINT32_MAX),

@@ -5,6 +5,7 @@
  *             "host","version","started":unix,"gen","epoch",
  *             "digest":"sha256:…","applied_at_ms":unix ms,"workers":2,
  *             "source":"store|lkg|base","rejected":{"gen":418,"why":"…"} or null,
+ *             "note":"what else an operator should know; mostly empty",
  *             "topology":"sha256:…","regions":[…],"pops":[…],"admin":"/path/admin.sock",
  *             "listen":["127.0.0.1:5353"],"stale_seconds",
  *             "strays":9000,"strays_per_s":12 (of a gateway: requests that came while its region
@@ -38,7 +39,7 @@ struct presence {
     char *id;
     json_t *value; /* the whole object; NULL: unreadable, and the fields below are empty */
     /* Borrowed from `value`. */
-    struct str role, site, host, version, epoch, digest, source, topology, admin;
+    struct str role, site, host, version, epoch, digest, source, topology, admin, note;
     uint64_t generation;
     int64_t applied_at_ms;
     uint64_t rejected_generation;

@@ -82,8 +82,11 @@ enum err store_get(struct store *store, struct diag *diag, struct document **out
     struct buf text;
     buf_init(&text, TEXT_MAX_BYTES);
     enum err err = store_get_text(store, diag, &text);
-    if (err == ERR_OK)
+    if (err == ERR_OK) {
+        diag_set_file(diag, store->document);
         err = store_parse(buf_str(&text), diag, out_document);
+        diag_set_file(diag, NULL);
+    }
     buf_fini(&text);
     return err;
 }

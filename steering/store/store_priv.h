@@ -29,6 +29,7 @@ struct store_ops {
 struct store {
     const struct store_ops *ops;
     char *where;
+    const char *document; /* where that is; borrowed from the kind of store */
 };
 
 /* document_parse with the two ways of failing told apart: ERR_CORRUPT for what is no document at

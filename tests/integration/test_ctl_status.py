@@ -4,6 +4,8 @@
 import hashlib
 import json
 
+import pytest
+
 from ctl_store import because
 
 
@@ -42,6 +44,63 @@ def test_status_tells_roles_and_their_sites(store):
     assert (nodes["gru1-a"]["role"], nodes["gru1-a"]["site"]) == ("pop", "gru1")
     assert (nodes["us-east-gw"]["role"], nodes["us-east-gw"]["site"]) == ("gateway", "us-east")
     assert nodes["dns-1"]["role"] == "dns" and "site" not in nodes["dns-1"]
+
+
+def rows_of(text):
+    return {line.split()[0]: line for line in text.splitlines() if line.strip()}
+
+
+def test_status_tells_that_an_old_document_was_put_back(store):
+    node = store.node("dns-1")
+    store.steer(*because("evacuate", "us-east"))
+    old = (store.folder / "document.json").read_bytes()
+    store.steer(*because("drain", "gru1"))
+    node.obeys = False  # as servers do with an older document
+    (store.folder / "document.json").write_bytes(old)
+    row = rows_of(store.steer("status").stdout)["dns-1"]
+    assert " rejected " in row and row.endswith("obeys gen 2, which is newer than the store's document")
+
+
+def test_status_shows_what_a_node_says_of_itself(store):
+    store.node("dns-1", note="break-glass file: 2 orders in force\x1b")
+    store.node("dns-2")
+    store.steer(*because("evacuate", "us-east"))
+    rows = rows_of(store.steer("status").stdout)
+    assert " done " in rows["dns-1"] and "break-glass file: 2 orders in force" in rows["dns-1"]
+    assert "\x1b" not in rows["dns-1"] and "break-glass" not in rows["dns-2"]
+
+
+def test_status_tells_topologies_apart(store):
+    store.node("dns-1")
+    store.node("dns-2", topology="sha256:0123456789abcdef")
+    told = store.steer(*because("evacuate", "us-east")).stderr
+    assert "do not share one topology ('steer status' shows which)" in told
+    text = store.steer("status").stdout
+    rows = rows_of(text)
+    at = rows["NODE"].index("TOPOLOGY")
+    assert (rows["dns-1"][at:].split()[0], rows["dns-2"][at:].split()[0]) == ("77", "0123456789ab")
+    store.nodes[1].fields["topology"] = "sha256:77"
+    store.nodes[1].write()
+    assert "TOPOLOGY" not in store.steer("status").stdout
+
+
+def test_status_names_the_file_of_a_wrong_document(store):
+    store.steer("store", "init")
+    path = store.folder / "document.json"
+    path.write_text(path.read_text().replace('"regions":{}', '"regions":{"x":{"mode":"foo"}}'))
+    assert f"{path}: regions.x.mode: 'foo' is not a mode" in store.steer("status", check=5).stderr
+
+
+@pytest.mark.parametrize("damage, says", [(None, "is missing"), ("garbage", "cannot be read")])
+def test_history_is_not_intact_without_its_document(store, damage, says):
+    store.steer("store", "init")
+    store.steer("history")
+    path = store.folder / "document.json"
+    path.unlink()
+    if damage:
+        path.write_text(damage)
+    told = store.steer("history", check=1).stderr
+    assert f"the document that this record leads to {says}" in told and "intact" not in told
 
 
 def test_status_tells_strays_of_gateways(store):

@@ -49,6 +49,39 @@ def test_failed_reload_keeps_the_old_data_and_reports_everything(fleet, server):
     assert reload(server)[0] == 200
 
 
+def test_status_tells_a_failed_reload(fleet, server):
+    def row():
+        text = fleet.steer("status", check=0).out
+        return next(line for line in text.splitlines() if line.startswith("dns-1 "))
+
+    fleet.evacuate("us-east")
+    fleet.write("topology.yaml", TOPOLOGY.replace("capacity: 1000", "capcity: 1000"))
+    assert reload(server)[0] == 422
+    wait_for("the failure in status", lambda: "reload failed: " in row())
+    assert " done " in row() and "topology.yaml:3: " in row() and "capcity" in row()
+    fleet.write("topology.yaml", TOPOLOGY)
+    assert reload(server)[0] == 200
+    wait_for("status without it", lambda: "reload failed" not in row())
+
+
+def test_status_tells_a_document_that_was_set_back(fleet, server):
+    def row():
+        text = fleet.steer("status", check=0).out
+        return next(line for line in text.splitlines() if line.startswith("dns-1 "))
+
+    fleet.evacuate("us-east")
+    path = fleet.store / "document.json"
+    old = path.read_bytes()
+    fleet.evacuate("us-west")
+    newer = path.read_bytes()
+    fleet.write("set-back", old.decode()).rename(path)
+    wait_for("the node's own word", lambda: "keeps what it has: generation 1 " in row())
+    assert " rejected " in row() and "obeys gen 2, which is newer" in row()
+    assert server.addresses("api.example.com", ecs=CLIENT) == ["192.0.2.3"]
+    fleet.write("as-before", newer.decode()).rename(path)
+    wait_for("no more to say", lambda: row().split()[2] == "done" and "keeps" not in row())
+
+
 def test_steering_survives_a_reload(fleet, server):
     fleet.evacuate("us-east")
     assert reload(server)[0] == 200

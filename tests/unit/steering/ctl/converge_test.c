@@ -55,7 +55,7 @@ static const struct row {
 static void test_judge_every_kind_of_node(void **state)
 {
     (void)state;
-    struct converge_target target = { STR("E1"), 418, STR("D") };
+    struct converge_target target = { .epoch = STR("E1"), .generation = 418, .digest = STR("D") };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct presence node = make("ns1", rows[i].is_alive, rows[i].json);
         struct presences presences = { .items = &node, .count = 1 };
@@ -71,6 +71,27 @@ static void test_judge_every_kind_of_node(void **state)
         converge_fini(&convergence);
         presence_fini(&node);
     }
+}
+
+/* An old copy of the document was put back. */
+static void test_judge_newer_than_the_newest(void **state)
+{
+    (void)state;
+    struct converge_target target = {
+        .epoch = STR("E1"), .generation = 418, .digest = STR("D"), .is_newest = true
+    };
+    struct presence nodes[] = { make("a", true, "{\"gen\":418,\"epoch\":\"E1\"}"),
+                                make("b", true, "{\"gen\":419,\"epoch\":\"E1\"}") };
+    struct presences presences = { .items = nodes, .count = ARRAY_SIZE(nodes) };
+    struct convergence convergence;
+    converge_judge(&presences, &target, &convergence);
+    assert_int_equal(convergence.nodes[0].state, CONVERGE_DONE);
+    assert_int_equal(convergence.nodes[1].state, CONVERGE_REJECTED);
+    assert_string_equal(convergence.nodes[1].why,
+                        "obeys gen 419, which is newer than the store's document");
+    converge_fini(&convergence);
+    for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
+        presence_fini(&nodes[i]);
 }
 
 static void test_judge_any_epoch_without_one(void **state)
@@ -89,7 +110,7 @@ static void test_judge_any_epoch_without_one(void **state)
 static void test_judge_nobody_is_reached(void **state)
 {
     (void)state;
-    struct converge_target target = { STR("E1"), 418, STR("D") };
+    struct converge_target target = { .epoch = STR("E1"), .generation = 418, .digest = STR("D") };
     struct presences presences = { .items = NULL };
     struct convergence convergence;
     struct buf text;
@@ -129,7 +150,7 @@ static struct presences make_fleet(void)
 static void test_format_roles_counts_the_living(void **state)
 {
     (void)state;
-    struct converge_target target = { STR("E1"), 418, STR("") };
+    struct converge_target target = { .epoch = STR("E1"), .generation = 418 };
     struct presences presences = make_fleet();
     struct convergence convergence;
     struct buf text;
@@ -160,7 +181,7 @@ static void test_judge_long_texts_are_cut(void **state)
     why[sizeof(why) - 1] = '\0';
     snprintf(json, sizeof(json), "{\"role\":\"%s\",\"rejected\":{\"gen\":418,\"why\":\"%s\"}}", why,
              why);
-    struct converge_target target = { STR("E1"), 418, STR("") };
+    struct converge_target target = { .epoch = STR("E1"), .generation = 418 };
     struct presence node = make("ns1", true, json);
     struct presences presences = { .items = &node, .count = 1 };
     struct convergence convergence;
@@ -175,6 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_judge_every_kind_of_node),
+        cmocka_unit_test(test_judge_newer_than_the_newest),
         cmocka_unit_test(test_judge_any_epoch_without_one),
         cmocka_unit_test(test_judge_nobody_is_reached),
         cmocka_unit_test(test_format_roles_counts_the_living),
