@@ -233,22 +233,37 @@ static bool is_about_ipv6(const struct reader *reader, size_t line)
     return text.len > 0 && memmem(text.ptr, text.len, "::", 2) != NULL;
 }
 
+/* Of a byte that is none of a text: the parser's own mark is where it had begun to read. */
+static yaml_mark_t mark_at(struct str text, size_t offset)
+{
+    yaml_mark_t mark = { .index = offset };
+    for (size_t i = 0; i < offset && i < text.len; i++) {
+        bool is_continued = ((unsigned char)text.ptr[i] & 0xc0) == 0x80;
+        mark.column += !is_continued;
+        if (text.ptr[i] == '\n') {
+            mark.line++;
+            mark.column = 0;
+        }
+    }
+    return mark;
+}
+
 /* libyaml splits a problem in two: what it met, and what it was doing since where. */
 static enum err syntax_error(struct reader *reader)
 {
     const yaml_parser_t *parser = &reader->parser;
     const char *problem = parser->problem != NULL ? parser->problem : "unreadable";
     const char *context = parser->context != NULL ? parser->context : "";
-    const yaml_mark_t *mark = &parser->problem_mark;
+    yaml_mark_t mark = parser->problem_mark;
     char since[64] = "";
-    if (parser->error == YAML_READER_ERROR) /* has an offset only; the mark is where it read */
-        mark = &parser->mark;
-    else if (context[0] != '\0' && parser->context_mark.line != mark->line)
+    if (parser->error == YAML_READER_ERROR) /* has an offset only */
+        mark = mark_at(reader->text, parser->problem_offset);
+    else if (context[0] != '\0' && parser->context_mark.line != mark.line)
         snprintf(since, sizeof(since), " that begins on line %zu", parser->context_mark.line + 1);
-    return diag_error(reader->diag, (uint32_t)mark->line + 1, (uint32_t)mark->column + 1,
+    return diag_error(reader->diag, (uint32_t)mark.line + 1, (uint32_t)mark.column + 1,
                       "YAML syntax: %s%s%s%s%s", problem, context[0] != '\0' ? " " : "", context,
                       since,
-                      is_about_ipv6(reader, mark->line) ? "; IPv6 addresses need quotes" : "");
+                      is_about_ipv6(reader, mark.line) ? "; IPv6 addresses need quotes" : "");
 }
 
 static enum err read_all(struct reader *reader)

@@ -97,7 +97,9 @@ static void test_parse_reports_where(void **state)
                          "token while scanning for the next token\n" },
         { "a: \"x\n", "t.yaml:2:1: error: YAML syntax: found unexpected end of stream while "
                       "scanning a quoted scalar that begins on line 1\n" },
-        { "a: \xFF\n", "t.yaml:1:1: error: YAML syntax: invalid leading UTF-8 octet\n" },
+        { "a: \xFF\n", "t.yaml:1:4: error: YAML syntax: invalid leading UTF-8 octet\n" },
+        { "b: 1\n# \xC3\xBC\na: \xC3\xBC\x01\n",
+          "t.yaml:3:5: error: YAML syntax: control characters are not allowed\n" },
         { "a: 1\nb: [::1]\n", "t.yaml:2:5: error: YAML syntax: did not find expected node content "
                               "while parsing a flow node; IPv6 addresses need quotes\n" },
         { "a: *nope\n", "t.yaml:1:4: error: unknown alias '*nope'\n" },
