@@ -39,7 +39,7 @@ static const struct row rows[] = {
       "plain text, also on a terminal", true, 0 },
     { "help", ARGS_HELP, FLAG, offsetof(struct args, wants_help), NULL, "this text", true, 'h' },
     { "version", ARGS_VERSION, FLAG, offsetof(struct args, wants_version), NULL,
-      "print the version", true, 0 },
+      "print the version", true, 'V' },
     { "stray", ARGS_STRAY, TEXT, offsetof(struct args, stray), "proxy|serve|refuse",
       "what becomes of requests that still arrive there (default proxy)", false, 0 },
     { "topology", ARGS_TOPOLOGY, TEXT, offsetof(struct args, topology), "FILE",

@@ -278,6 +278,8 @@ const struct command cmd_explain = {
     .min_words = 1,
     .max_words = 1,
     .options = ARGS_FROM | ARGS_ECS | ARGS_NODE | ARGS_CONFIG,
+    .from_value = "ADDRESS[/LENGTH]",
+    .from_about = "who asks",
     .summary = "why a client gets the answer that it gets",
     .about = "Tells, step by step, how a node answers NAME (a steered name, or a map) when a\n"
              "resolver at --from ADDRESS asks, with the client subnet --ecs if it sends one.\n"

@@ -169,6 +169,8 @@ const struct command cmd_store = {
     .min_words = 1,
     .max_words = 1,
     .options = ARGS_FROM,
+    .from_value = "FILE",
+    .from_about = "repair: take this document, not a copy of the store's own",
     .summary = "make, repair or name the store",
     .about = "init    makes the folders and the first document (everything active).\n"
              "repair  brings a missing, damaged or rolled back document back, as a newer\n"
@@ -176,6 +178,6 @@ const struct command cmd_store = {
              "        for instance a node's last good one.\n"
              "path    prints where the store is.",
     .examples = "  steer store init --store /var/lib/steer/store\n"
-                "  steer store repair --from /var/lib/steer/dns/document-....json",
+                "  steer store repair --from /var/lib/steer/state/document-....json",
     .run = run,
 };

@@ -23,6 +23,9 @@ void command_format_help(const struct command *command, struct buf *out)
     if (command->options != 0) {
         buf_append_text(out, "options:\n");
         args_format_options(command->options, out);
+        if (command->from_about != NULL)
+            buf_append_format(out, "      --from %-21s %s\n", command->from_value,
+                              command->from_about);
         buf_append_text(out, "\n");
     }
     buf_append_text(out, "options of every command:\n");

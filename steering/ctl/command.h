@@ -31,7 +31,8 @@ struct command {
     const char *name;
     const char *words; /* "REGION"; for usage */
     size_t min_words, max_words;
-    unsigned options; /* beyond the global ones; enum args_option */
+    unsigned options;                    /* beyond the global ones; enum args_option */
+    const char *from_value, *from_about; /* what ARGS_FROM is here */
     const char *summary;
     const char *about;    /* paragraphs for --help */
     const char *examples; /* lines */

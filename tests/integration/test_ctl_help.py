@@ -24,7 +24,14 @@ def test_every_command_has_help_with_an_example(store):
         text = store.steer(verb, "--help").stdout
         assert f"usage: steer {verb}" in text and f"  steer {verb}" in text.split("example:")[1]
         assert text == store.steer("help", verb).stdout
+        assert "options:\n\n" not in text
     assert store.steer("--version").stdout.startswith("steer ")
+    assert store.steer("-V").stdout == store.steer("--version").stdout
+
+
+def test_help_tells_what_from_means(store):
+    assert "--from FILE " in store.steer("help", "store").stdout
+    assert "--from ADDRESS[/LENGTH] " in store.steer("help", "explain").stdout
 
 
 def test_completion_reads_the_store_only(store):
