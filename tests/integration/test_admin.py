@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from fleet import DEADLINE_S, wait_for
+from fleet import DEADLINE_S, ROOT, wait_for
 
 CLIENT = "203.0.113.0/24"
 
@@ -47,6 +47,14 @@ def test_metrics_are_valid_exposition(server):
             assert re.fullmatch(r'[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [-+0-9.eInf]+', line), line
     for wanted in ("steer_generation", "steer_stale_seconds"):
         assert wanted in seen or f"{wanted}" in text
+
+
+def test_manual_names_every_metric(server):
+    manual = (ROOT / "dns/steer-dns.8").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\.It Cm (\w+)$", manual[manual.index("All of them, as"):], re.MULTILINE))
+    printed = set(re.findall(r"^# TYPE (\w+) ", server.get("/metrics")[1], re.MULTILINE))
+    assert printed - named == set()
+    assert {name for name in named if name.startswith(("steer_", "process_"))} == printed
 
 
 def test_drops_are_counted_by_reason(fleet, server):
