@@ -107,6 +107,35 @@ STREAM_ERRORS = {
     "two_lengths": get_block(method=b"POST", extra=literal(b"content-length", b"1") + literal(b"content-length", b"2")),
     "bad_length": get_block(method=b"POST", extra=literal(b"content-length", b"+1")),
     "length_without_content": get_block(method=b"POST", extra=literal(b"content-length", b"5")),
+    "userinfo": get_block(authority=b"a@www.example.com"),
+    "no_authority": literal(b":method", b"GET") + literal(b":scheme", b"https") + literal(b":path", b"/"),
+    "empty_authority": get_block(authority=b""),
+    "two_authorities": literal(b":authority", b"www.example.com") + get_block(),
+    "two_methods": literal(b":method", b"GET") + get_block(),
+    "two_schemes": literal(b":scheme", b"https") + get_block(),
+    "empty_method": get_block(method=b""),
+    "two_hosts": get_block(extra=literal(b"host", b"www.example.com") * 2),
+    "list_of_hosts": get_block(extra=literal(b"host", b"www.example.com, other.example.com")),
+    "other_scheme": literal(b":scheme", b"ftp") + get_block().replace(literal(b":scheme", b"https"), b""),
+    "te_list": get_block(extra=literal(b"te", b"trailers, gzip")),
+    "proxy_connection": get_block(extra=literal(b"proxy-connection", b"close")),
+    "connect_with_a_path": literal(b":method", b"CONNECT") + literal(b":authority", b"www.example.com") + literal(b":path", b"/"),
+    "connect_to_nobody": literal(b":method", b"CONNECT"),
+    "protocol_of_a_get": literal(b":protocol", b"websocket") + get_block(),
+    "asterisk_get": get_block(path=b"*"),
+    "absolute_path": get_block(path=b"https://www.example.com/"),
+    "path_with_version": get_block(path=b"/ HTTP/1.1"),
+    "path_with_tab": get_block(path=b"/a\tb"),
+    "path_with_delete": get_block(path=b"/a\x7f"),
+    "path_with_fragment": get_block(path=b"/a#b"),
+    "value_with_space_before": get_block(extra=literal(b"x-a", b" b")),
+    "value_with_tab_behind": get_block(extra=literal(b"x-a", b"b\t")),
+    "value_with_control": get_block(extra=literal(b"x-a", b"b\x01c")),
+    "value_with_delete": get_block(extra=literal(b"x-a", b"b\x7f")),
+    "cookie_with_crlf": get_block(extra=literal(b"cookie", b"a=b\r\nx: y")),
+    "name_with_high_byte": get_block(extra=literal(b"x\xff", b"b")),
+    "name_with_tab": get_block(extra=literal(b"x\t", b"b")),
+    "coding_with_space": get_block(extra=literal(b"transfer-encoding ", b"chunked")),
 }
 
 
@@ -120,6 +149,37 @@ def test_malformed_requests_reach_nobody(pop_fleet, raw, name):
         metrics = pop_fleet.nodes[POP].metrics()
         assert any("bad_requests" in key and value > 0 for key, value in metrics.items())
     assert len(pop_fleet.executed()) == before
+
+
+LENGTHS = (b"5, 5", b"", b" 5", b"0x5", b"-1", b"18446744073709551621")
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_odd_lengths_reach_nobody(pop_fleet, raw, length):
+    raw.send(headers(1, get_block(path=b"/odd-length", method=b"POST", extra=literal(b"content-length", length)), END_HEADERS)
+             + frame(DATA, END_STREAM, 1, b"hello"))
+    assert raw.outcome(1)[0] in ("reset", "goaway", "response")
+    assert not [e for e in pop_fleet.executed() if e["path"] == "/odd-length"]
+
+
+# name -> what follows the head of a POST that announced 9 bytes or nothing
+BROKEN_TRAILERS = {
+    "pseudo": (b"", headers(1, literal(b":path", b"/other"))),
+    "without_end": (b"", headers(1, literal(b"x-t", b"1"), END_HEADERS) + frame(DATA, END_STREAM, 1)),
+    "connection_field": (b"", headers(1, literal(b"transfer-encoding", b"chunked"))),
+    "uppercase": (b"", headers(1, literal(b"X-T", b"1"))),
+    "line_feed": (b"", headers(1, literal(b"x-t", b"1\nx-u: 2"))),
+    "content_too_short": (literal(b"content-length", b"9"), headers(1, literal(b"x-t", b"1"))),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_TRAILERS)
+def test_broken_trailers_complete_nothing(pop_fleet, raw, name):
+    extra, rest = BROKEN_TRAILERS[name]
+    raw.send(headers(1, get_block(path=b"/broken-trailers", method=b"POST", extra=extra), END_HEADERS)
+             + frame(DATA, 0, 1, b"hello") + rest)
+    assert raw.outcome(1)[0] in ("reset", "goaway", "response")
+    assert not [e for e in pop_fleet.executed() if e["path"] == "/broken-trailers"]
 
 
 def test_content_longer_than_announced(pop_fleet, raw):
