@@ -125,6 +125,14 @@ static struct tls_certificate_files backbone_files(const struct pop_backbone *ba
                                            .key = backbone->key };
 }
 
+/* By which the other ends of the backbone know us; NULL: the topology does not have our site. */
+static const char *own_identity(const struct settings_source *source)
+{
+    const struct topology *topology = source->world->topology;
+    struct site_id site = topology_find_site(topology, str_from(source->node->site));
+    return site_is_none(site) ? NULL : topology->sites[site.n].identity;
+}
+
 /* PoPs and other gateways come this way: nobody without a certificate of our own authority. */
 static enum err load_backbone_server(const struct settings_source *source, struct diag *diag,
                                      struct tls_context **out_context)
@@ -151,7 +159,8 @@ static enum err load_backbone_client(const struct settings_source *source, struc
                                                   .is_verified = true,
                                                   .min_version = TLS_VERSION_1_3,
                                                   .is_http2 = true,
-                                                  .now_unix_s = source->now_unix_s };
+                                                  .now_unix_s = source->now_unix_s,
+                                                  .own_name = own_identity(source) };
     return tls_client_new(&settings, diag, out_context);
 }
 

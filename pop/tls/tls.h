@@ -59,6 +59,9 @@ struct tls_client_settings {
     enum tls_version min_version;
     bool is_http2, is_http1;
     int64_t now_unix_s; /* 0: the dates of our certificate are not looked at */
+    /* Peers trust `ca` as we do, and know us by this name: a certificate that is not from there or
+     * not for it is warned of. NULL: not looked at. */
+    const char *own_name;
 };
 MUST_USE enum err tls_client_new(const struct tls_client_settings *settings, struct diag *diag,
                                  struct tls_context **out_context);

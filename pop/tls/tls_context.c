@@ -322,6 +322,12 @@ static enum err set_certificate(SSL_CTX *ssl_context, const struct tls_client_se
         SSL_CTX_use_cert_and_key(ssl_context, identity.leaf, identity.key, identity.chain, 1) != 1)
         err = diag_error(diag, 0, 0, "OpenSSL refuses '%s': %s", settings->certificate.certificate,
                          ERR_reason_error_string(ERR_peek_last_error()));
+    if (err == ERR_OK && settings->ca != NULL && settings->own_name != NULL) {
+        diag_set_file(diag, settings->certificate.certificate);
+        tls_identity_check_use(&identity, SSL_CTX_get_cert_store(ssl_context), settings->own_name,
+                               diag);
+        diag_set_file(diag, NULL);
+    }
     tls_identity_fini(&identity);
     ERR_clear_error();
     return err;

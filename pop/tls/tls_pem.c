@@ -261,6 +261,28 @@ out:
     return err;
 }
 
+void tls_identity_check_use(const struct tls_identity *identity, X509_STORE *trusted,
+                            const char *name, struct diag *diag)
+{
+    unsigned flags = X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
+    X509_STORE_CTX *context = X509_STORE_CTX_new();
+    assert(context != NULL);
+    bool is_begun = X509_STORE_CTX_init(context, trusted, identity->leaf, identity->chain) == 1;
+    X509_STORE_CTX_set_flags(context, X509_V_FLAG_NO_CHECK_TIME); /* dates are another warning */
+    if (is_begun && X509_verify_cert(context) != 1)
+        diag_warning(diag, 0, 0,
+                     "the certificate is from none of the authorities that this node trusts (%s); "
+                     "others that trust the same will refuse it",
+                     X509_verify_cert_error_string(X509_STORE_CTX_get_error(context)));
+    if (X509_check_host(identity->leaf, name, strlen(name), flags, NULL) != 1)
+        diag_warning(diag, 0, 0,
+                     "the certificate does not name '%s', by which others know this site; they "
+                     "will refuse it",
+                     name);
+    X509_STORE_CTX_free(context);
+    ERR_clear_error();
+}
+
 void tls_identity_fini(struct tls_identity *identity)
 {
     X509_free(identity->leaf);

@@ -23,6 +23,9 @@ struct tls_identity {
 MUST_USE enum err tls_identity_load(const struct tls_certificate_files *files, int64_t now_unix_s,
                                     struct diag *diag, struct tls_identity *out_identity);
 void tls_identity_fini(struct tls_identity *identity);
+/* Warns when whoever trusts `trusted` would refuse it, or not take it for `name`. */
+void tls_identity_check_use(const struct tls_identity *identity, X509_STORE *trusted,
+                            const char *name, struct diag *diag);
 /* Certificates of authorities into a store. ERR_INVALID when there is none in the file. */
 MUST_USE enum err tls_authorities_load(const char *path, struct diag *diag,
                                        STACK_OF(X509) * *out_certificates);

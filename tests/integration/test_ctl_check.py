@@ -33,6 +33,20 @@ def test_check_passes_the_examples(store, tmp_path):
                                                            "pop node"]
 
 
+def test_check_warns_of_a_backbone_certificate_that_others_refuse(store, tmp_path):
+    folder = examples(tmp_path / "examples")
+    pop = folder / "pop.yaml"
+    text = pop.read_text()
+    pop.write_text(text.replace("gru1.pop.steer", "us-east.region.steer"))
+    assert pop.read_text() != text
+    done = store.steer("check", str(pop))
+    assert "us-east.region.steer.pem: warning: the certificate does not name 'gru1.pop.steer'" in done.stdout
+    pop.write_text(text)
+    (folder / "ca.pem").write_bytes((folder / "front.pem").read_bytes())  # no issuer of anything
+    done = store.steer("check", str(pop))
+    assert "gru1.pop.steer.pem: warning: the certificate is from none of the authorities" in done.stdout
+
+
 def test_check_holds_a_pop_against_its_topology(store, tmp_path):
     folder = examples(tmp_path / "examples")
     pop = folder / "pop.yaml"

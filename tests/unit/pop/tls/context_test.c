@@ -217,6 +217,48 @@ static void test_client_new_says_what_is_wrong_with_the_files(void **state)
     }
 }
 
+/* A certificate that the other ends would refuse is one that the operator should hear of. */
+static void test_client_new_warns_of_a_certificate_that_peers_refuse(void **state)
+{
+    static const struct {
+        const char *file, *ca, *own_name;
+        const char *message; /* NULL: nothing to warn of */
+    } rows[] = {
+        { "a", "ca.pem", "a.example", NULL },
+        { "a", "ca.pem", NULL, NULL },
+        { "a", "ca.pem", "c.example", "a.crt: warning: the certificate does not name 'c.example'" },
+        { "a", "other.pem", "a.example", "a.crt: warning: the certificate is from none of" },
+        { "a", "other.pem", NULL, NULL },
+        { "old", "ca.pem", "a.example", NULL },
+        { "wild", "ca.pem", "x.wild.example", "wild.crt: warning: the certificate does not name" },
+    };
+    (void)state;
+    pki_issue(pki, &(struct pki_wish){ .file = "wild", .names = "DNS:*.wild.example" });
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct diag diag;
+        struct buf text;
+        struct tls_context *context = NULL;
+        char certificate[64], key[64];
+        snprintf(certificate, sizeof(certificate), "%s.crt", rows[i].file);
+        snprintf(key, sizeof(key), "%s.key", rows[i].file);
+        const struct tls_client_settings settings = { .certificate = { certificate, key },
+                                                      .ca = rows[i].ca,
+                                                      .is_verified = true,
+                                                      .own_name = rows[i].own_name };
+        diag_init(&diag);
+        buf_init(&text, 65536);
+        assert_int_equal(tls_client_new(&settings, &diag, &context), ERR_OK);
+        diag_format(&diag, &text);
+        bool is_right = rows[i].message == NULL ? text.len == 0
+                                                : strstr(buf_text(&text), rows[i].message) != NULL;
+        if (!is_right || diag.warning_count > 1)
+            fail_msg("row %zu says: %s", i, buf_text(&text));
+        tls_context_unref(context);
+        buf_fini(&text);
+        diag_fini(&diag);
+    }
+}
+
 /* Idle engines hold no output; a context may go before its engines. */
 static void test_engines_keep_their_context(void **state)
 {
@@ -274,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_server_new_tells_all_mistakes_at_once),
         cmocka_unit_test(test_server_new_needs_a_certificate),
         cmocka_unit_test(test_client_new_says_what_is_wrong_with_the_files),
+        cmocka_unit_test(test_client_new_warns_of_a_certificate_that_peers_refuse),
         cmocka_unit_test(test_engines_keep_their_context),
         cmocka_unit_test(test_client_engine_refuses_impossible_names),
     };
