@@ -67,6 +67,9 @@ static char *node_path(const struct dir_store *dir, const char *node_id, const c
 
 static enum err join(struct dir_store *dir, const char *node_id, struct diag *diag)
 {
+    /* Moved away under a running node: an empty one in its place would hide that. */
+    if (dir->has_joined && access(dir->folder, F_OK) != 0)
+        return diag_errno(diag, errno, "the store's folder '%s' is gone", dir->folder);
     enum err err = file_make_folders(dir->nodes_folder);
     if (err != ERR_OK)
         return diag_errno(diag, errno, "cannot make the folder '%s'", dir->nodes_folder);
@@ -85,6 +88,7 @@ static enum err join(struct dir_store *dir, const char *node_id, struct diag *di
     dir->node_lock_path = lock_path;
     dir->node_path = node_path(dir, node_id, ".json");
     dir->node_id = mem_strdup(node_id);
+    dir->has_joined = true;
     return ERR_OK;
 }
 

@@ -25,6 +25,7 @@ struct dir_store {
     /* The presence announced through this handle; NULL and -1: none. */
     char *node_id, *node_path, *node_lock_path;
     int node_lock_fd;
+    bool has_joined; /* the folder was there once */
 };
 
 struct store *dir_open(const char *folder);

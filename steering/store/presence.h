@@ -29,7 +29,8 @@ bool presence_is_id(struct str text);
 /* Announces `node_id`, or replaces what it had said. The first call takes the node's lock, which
  * `store` holds until presence_remove or store_close: one node per handle.
  * ERR_EXISTS: another living process has this id. ERR_INVALID: not an id. Missing folders are
- * made. ERR_DENIED, ERR_NO_SPACE, ERR_IO: what was announced before stands. */
+ * made at the first call; ERR_NOT_FOUND: the store's has gone since. ERR_DENIED, ERR_NO_SPACE,
+ * ERR_IO: what was announced before stands. */
 MUST_USE enum err presence_write(struct store *store, const char *node_id, const json_t *value,
                                  struct diag *diag);
 /* The clean goodbye; nothing happens when nothing had been announced. */

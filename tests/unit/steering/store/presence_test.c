@@ -165,11 +165,34 @@ static void test_write_after_the_folder_was_emptied(void **state)
     struct fixture fixture = fixture_init();
     assert_int_equal(announce(&fixture, "ns1", 4), ERR_OK);
     fixture_remove(fixture.folder);
+    assert_int_equal(mkdir(fixture.folder, 0755), 0);
     assert_int_equal(announce(&fixture, "ns1", 5), ERR_OK);
     struct presences presences = list(&fixture);
     assert_int_equal(presences.count, 1);
     assert_true(presences.items[0].is_alive);
     presences_fini(&presences);
+    fixture_fini(&fixture);
+}
+
+/* A new, empty store in its place would hide from everyone where the real one went. */
+static void test_write_makes_no_folder_that_was_moved_away(void **state)
+{
+    (void)state;
+    struct fixture fixture = fixture_init();
+    char *elsewhere = fixture_folder();
+    assert_int_equal(announce(&fixture, "ns1", 4), ERR_OK);
+    assert_int_equal(rename(fixture.folder, elsewhere), 0);
+    assert_int_equal(announce(&fixture, "ns1", 5), ERR_NOT_FOUND);
+    assert_non_null(strstr(diag_first(&fixture.diag), "is gone"));
+    assert_int_equal(access(fixture.folder, F_OK), -1);
+    assert_int_equal(rename(elsewhere, fixture.folder), 0);
+    fixture_forget_diag(&fixture);
+    assert_int_equal(announce(&fixture, "ns1", 6), ERR_OK);
+    struct presences presences = list(&fixture);
+    assert_int_equal(presences.count, 1);
+    assert_true(presences.items[0].is_alive);
+    presences_fini(&presences);
+    free(elsewhere);
     fixture_fini(&fixture);
 }
 
@@ -239,6 +262,7 @@ int main(void)
         cmocka_unit_test(test_list_killed_node_is_dead),
         cmocka_unit_test(test_write_id_of_a_living_node_is_refused),
         cmocka_unit_test(test_write_after_the_folder_was_emptied),
+        cmocka_unit_test(test_write_makes_no_folder_that_was_moved_away),
         cmocka_unit_test(test_list_garbage_is_shown_not_believed),
         cmocka_unit_test(test_make_wrong_types_count_as_absent),
         cmocka_unit_test(test_watch_nodes_reports_a_new_presence),
