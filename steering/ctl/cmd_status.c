@@ -351,7 +351,9 @@ const struct command cmd_status = {
     .about =
         "Shows the generation, the mode of every site with since when, who and why, and the\n"
         "nodes: DNS servers, PoPs and gateways with their site. NODE states: done (obeys the\n"
-        "present generation), waiting, rejected, dead. STRAYS: requests that came to a gateway\n"
+        "present generation), waiting, rejected, dead. NOTE: why not, and what the node says of\n"
+        "itself: break-glass orders, a reload that failed. STRAYS: requests that came to a "
+        "gateway\n"
         "while its region was out, since it started and each second of late.",
     .examples = "  steer status\n  steer status --json",
     .run = run,

@@ -73,9 +73,11 @@ static enum err init(struct ctl *ctl, struct actor *actor)
     enum err err = check_epoch(ctl);
     if (err == ERR_OK)
         err = store_init(ctl->store, &audit, &ctl->diag, &written);
-    return err == ERR_OK
-               ? tell_written(ctl, actor, &written, "made a new store,", "is a store already,")
-               : err;
+    if (err != ERR_OK)
+        return err;
+    if (written.is_repeat)
+        ctl_print(ctl, "'%s' ", store_where(ctl->store));
+    return tell_written(ctl, actor, &written, "made a new store,", "is a store already,");
 }
 
 /* ---- repair ---------------------------------------------------------------------------------- */

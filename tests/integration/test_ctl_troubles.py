@@ -53,7 +53,7 @@ def test_wiped_store_is_not_begun_anew_under_living_nodes(store):
 
 def test_init_twice(store):
     assert "made a new store, gen 1" in store.steer("store", "init").stdout
-    assert "is a store already" in store.steer("store", "init").stdout
+    assert store.steer("store", "init").stdout == f"'{store.folder}' is a store already, gen 1\n"
     assert store.steer("store", "path").stdout.strip() == str(store.folder)
 
 
