@@ -175,11 +175,12 @@ static void on_listener_closed(uv_handle_t *handle)
     clients_check_drained(listener->clients);
 }
 
-/* With SO_REUSEPORT the kernel resets what waits in the queue of a socket that is closed. */
+/* With SO_REUSEPORT the kernel resets what waits in the queue of a socket that is closed. No more
+ * than the queue held: who connects as fast as we accept would keep us from ever stopping. */
 static void take_queued(struct client_listener *listener)
 {
     bool is_more = listener->is_open;
-    while (is_more)
+    for (unsigned i = 0; is_more && i <= BACKLOG; i++)
         is_more = accept_one(listener);
 }
 
