@@ -29,6 +29,7 @@ class Row:
     stacks: tuple = ALL
     loss_percent: int = 0
     is_large: bool = False  # the end of the content is a matter of windows, not of round trips
+    is_bbr_later: bool = False
     event: str = ""
 
     def site(self):
@@ -87,12 +88,12 @@ def body_rows():
     rows = []
     # Where packets get lost, by chance, only many samples say anything; one link carries them all at once.
     for path, title, samples, every in (("/100k", "100 KB", (16, 250, 250), (60, 160, 160)),
-                                        ("/5m", "5 MB", (6, 24, 24), (600, 500, 500))):
+                                        ("/5m", "5 MB", (6, 24, 24), (600, 1000, 1000))):
         for number, loss in enumerate((0, 1, 3)):
             rows.append(Row(f"{path[1:]}-loss{loss}", "bodies", f"{title}, {loss} % loss",
                             ("--tls", "1.3", "--http", "h2", "--path", path, "--timeout", "120"), BODIES,
                             samples=samples[number], every_ms=every[number], handshake=HANDSHAKES["1.3"],
-                            stacks=(*ALL, STEER_BBR) if loss else ALL,
+                            stacks=(*ALL, STEER_BBR) if loss else ALL, is_bbr_later=path == "/5m",
                             loss_percent=loss, is_large=True))
     return rows
 
