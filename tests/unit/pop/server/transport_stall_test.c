@@ -14,7 +14,7 @@
 #include "pop/server/transport.h"
 #include "steering/base/mem.h"
 
-enum { STALL_MS = 1500, SIP_MS = 20, SIP_BYTES = 256, SMALL_BYTES = 4096 };
+enum { STALL_MS = 3000, SIP_MS = 40, SIP_BYTES = 256, SMALL_BYTES = 4096 };
 
 static uv_loop_t loop;
 static struct io io;
