@@ -350,15 +350,18 @@ TEST_SECONDS_EACH := 300
 # parsers, buffers and tables, which these files do not reach in other ways than the rest does. The demo
 # runs build/release whatever is tested; benches and their report are measured in release only.
 BENCH_TESTS := test_honour.py test_latency_lab.py test_latency_report.py
+# steer, wan and the latency client have one thread.
 INTEGRATION_LEAVES_tsan := test_pop_http1_rules.py test_pop_http2_rules.py test_pop_websocket.py \
-	test_pop_tls.py test_dns_zone.py test_dns_ecs.py test_pop_journal.py test_demo.py $(BENCH_TESTS)
+	test_pop_tls.py test_dns_zone.py test_dns_ecs.py test_pop_journal.py test_demo.py test_ctl_check.py \
+	test_ctl_explain.py test_wan.py test_latency_client.py $(BENCH_TESTS)
 INTEGRATION_LEAVES_tiny := test_demo.py test_pop_drain.py test_pop_steering.py test_pop_reload.py test_pop_tls.py \
-	test_pop_journal.py test_evacuate_load.py $(BENCH_TESTS)
+	test_pop_journal.py test_evacuate_load.py test_wan.py test_latency_client.py $(BENCH_TESTS)
 INTEGRATION_LEAVES_asan := test_demo.py test_pop_journal.py $(BENCH_TESTS)
+# One more process than CPUs: half of the time tests wait.
 integration: ## pytest against the programs of one flavour; PYTEST_ARGS='-k ecs'
 	$(Q)$(SUBMAKE) $(PARALLEL) all $(B)/wan $(B)/tests/bench/latency_client
 	$(Q)$(foreach file,$(INTEGRATION_LEAVES_$(BUILD)),echo 'left out in $(BUILD): $(file)';) \
-		PYTHON=$(PYTHON) tools/run-integration $(BUILD) -n $(JOBS) --dist loadfile --timeout=$(TEST_SECONDS_EACH) \
+		PYTHON=$(PYTHON) tools/run-integration $(BUILD) -n $(shell expr $(JOBS) + 1) --dist loadfile --timeout=$(TEST_SECONDS_EACH) \
 			$(INTEGRATION_LEAVES_$(BUILD):%=--ignore=tests/integration/%) tests/integration $(PYTEST_ARGS)
 bench: ## compares speed and memory with the peers, as ratios
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all build/release/tests/bench/udp_echo

@@ -124,7 +124,9 @@ def test_stream_goes_on_with_a_new_connection(own_pop_fleet, http, how):
     finally:
         client.kill()
         client.communicate()
-    assert [row["request"] for row in rows] == sorted(row["request"] for row in rows) or http == "h2"
+    # On a machine that is slow enough several are under way when the connection ends; these fail in any order.
+    answered = [row["request"] for row in rows if row["status"] == 200]
+    assert answered == sorted(answered) or http == "h2"
     assert {row["error"] for row in rows} - {None}
 
 
