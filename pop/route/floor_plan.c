@@ -165,6 +165,28 @@ static size_t find_most(const struct work *work)
     return best;
 }
 
+static size_t count_active_peers(const struct work *work)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < work->count; i++)
+        count += work->shares[i].active > 0;
+    return count;
+}
+
+/* One that is more than needed, from where all are: at the ceiling, to make room for another
+ * instance. */
+static void make_room_elsewhere(struct work *work, size_t from)
+{
+    if (from == SIZE_MAX || count_active_peers(work) > 1 || work->serving <= work->target ||
+        work->total < work->wish->connections_max || !act(work, FLOOR_RETIRE, from))
+        return;
+    work->shares[from].serving--;
+    work->shares[from].active--;
+    work->serving--;
+    work->active--;
+    work->total--;
+}
+
 /* Is the peer that failed back? One connection will tell. */
 static void probe_doubtful(struct work *work)
 {
@@ -174,7 +196,10 @@ static void probe_doubtful(struct work *work)
                       work->wish->peers[i].next_try_ms <= work->now_ms;
         bool is_wanted =
             work->active < work->target || (work->wish->floor > 0 && share->serving == 0);
-        if (is_due && is_wanted && !open_to(work, i))
+        if (!is_due || !is_wanted)
+            continue;
+        make_room_elsewhere(work, find_most(work));
+        if (!open_to(work, i))
             return;
     }
 }
@@ -190,14 +215,6 @@ static void open_needed(struct work *work)
     for (size_t i = 0; i < work->count && work->active < work->target; i++)
         if (!work->shares[i].is_out && work->wish->peers[i].next_try_ms > work->now_ms)
             plan_again(work, work->wish->peers[i].next_try_ms);
-}
-
-static size_t count_active_peers(const struct work *work)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < work->count; i++)
-        count += work->shares[i].active > 0;
-    return count;
 }
 
 static size_t count_serving_peers(const struct work *work)
@@ -216,11 +233,14 @@ static void spread(struct work *work)
     size_t to = find_least(work);
     if (from == SIZE_MAX || to == SIZE_MAX)
         return;
+    bool is_in_one_place = count_active_peers(work) < 2;
     /* With some to spare already only when they are all in one place. */
-    if (work->active > work->target && (work->target < 2 || count_active_peers(work) > 1))
+    if (work->active > work->target && (work->target < 2 || !is_in_one_place))
         return;
-    if (work->shares[from].active >= work->shares[to].active + 2)
-        open_to(work, to);
+    if (work->shares[from].active < work->shares[to].active + 2)
+        return;
+    make_room_elsewhere(work, from);
+    open_to(work, to);
 }
 
 /* As many of the oldest of one peer as may go. */
@@ -231,11 +251,14 @@ static void retire_of(struct work *work, size_t peer, uint32_t count)
 }
 
 /* Would all that serves be on one instance without the expired ones of `peer`, though it could be
- * otherwise? */
+ * otherwise: below the ceiling, with another on its way that may be what fills it, or with some to
+ * spare? */
 static bool is_needed_for_spread(const struct work *work, size_t peer)
 {
+    bool is_replaceable = work->total < work->wish->connections_max ||
+                          count_active_peers(work) > 1 || work->serving > work->target;
     return work->shares[peer].serving == 0 && !work->shares[peer].is_doubtful && work->count > 1 &&
-           count_serving_peers(work) == 1 && work->total < work->wish->connections_max;
+           count_serving_peers(work) == 1 && is_replaceable;
 }
 
 static void retire_expired(struct work *work)
