@@ -372,7 +372,7 @@ bench-honour: ## how long caching resolvers keep naming an evacuated region; ten
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all
 	$(Q)tests/bench/honour $(HONOUR_ARGS)
 LATENCY_ARGS ?=
-bench-latency: ## round trips beside the peers over emulated wide-area links, six minutes; LATENCY_ARGS=--short
+bench-latency: ## round trips beside the peers over emulated wide-area links, seven minutes; LATENCY_ARGS=--short
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all build/release/wan build/release/tests/bench/latency_client
 	$(Q)tests/bench/latency/lab $(LATENCY_ARGS)
 CHAOS_ARGS ?=
