@@ -158,6 +158,16 @@ class Bench:
         client = self.client(name, options, "region1" if name == "direct" else "pop")
         return Measured(client.rows(), 1.0, 1.0).spread("first_request_byte")["p50"]
 
+    def links_ms(self):
+        """By how much the lab's links are longer than they should be, there and back, client to PoP to region: TCP
+        connections, which only kernels answer. Emulator and wake-ups are in it, and no proxy."""
+        name, more = "steer", 0.0
+        options = [*PROBE, "--samples", str(NO_DISTANCE_SAMPLES), "--every", "30"]
+        for site, front, trip in (("client", self.front(name), "client-pop"), ("pop", self.front("direct"), "pop-region1")):
+            client = Client(self.world, self.certs / "ca.pem", front, options, site)
+            more += spread(one["connect"] for one in client.rows())["p50"] - self.trips[trip]
+        return more
+
     def together(self, row, names):
         """One after the other begins to be silent, and ends so: nobody's requests meet another one's."""
         self.warm(names)
