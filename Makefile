@@ -112,7 +112,7 @@ HTTP_SRC := $(addprefix pop/http/,h1_body.c h1_client.c h1_fields.c h1_input.c h
 ROUTE_SRC := $(addprefix pop/route/,attempts.c choice.c connect_rate.c ejection.c floor_plan.c hop_make.c \
 	hop_read.c hop_refusal.c hop_text.c hop_trace.c last_resort.c liveness.c pace.c retry_budget.c route_table.c rtt.c)
 POP_SRC := $(addprefix pop/server/,access_log.c client.c client_addrs.c client_conn.c \
-	client_drain.c client_listen.c client_proxy.c client_redirect.c congestion.c dataset.c exchange.c \
+	client_drain.c client_listen.c client_liveness.c client_proxy.c client_redirect.c congestion.c dataset.c exchange.c \
 	exchange_attempt.c exchange_log.c exchange_reply.c exchange_route.c exchange_watch.c \
 	explaining.c exposition.c gather.c io.c log_query.c mailbox.c options.c regions.c routes.c \
 	server.c settings.c status.c strays.c tally.c tally_metrics.c ticket_watch.c traffic.c transport.c \
@@ -227,7 +227,7 @@ TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts
 	budgets_test.c choice_test.c ejection_test.c floor_plan_test.c \
 	hop_test.c last_resort_test.c liveness_test.c pace_test.c route_table_test.c)
 TESTS_pop := $(addprefix tests/unit/pop/server/,access_log_test.c client_addrs_test.c \
-	client_conn_test.c client_listen_test.c dataset_test.c \
+	client_conn_test.c client_listen_test.c client_liveness_test.c dataset_test.c \
 	exchange_attempt_test.c exchange_pace_test.c exchange_test.c log_query_test.c mailbox_test.c options_test.c \
 	regions_test.c strays_test.c tally_metrics_test.c ticket_watch_test.c traffic_test.c transport_stall_test.c \
 	transport_test.c \

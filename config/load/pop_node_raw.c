@@ -573,7 +573,9 @@ static const struct schema_key timeouts_keys[] = {
       .min = 100,
       .max = DAY_MS,
       .fallback = "30s",
-      .doc = "A client that takes nothing of its response for that long is cut off." },
+      .doc =
+          "A client that takes nothing of its response for that long is cut off, and so is a PoP "
+          "that has requests here but gives no sign of life." },
     { .name = "write_min_rate",
       .kind = SCHEMA_U32,
       NODE_AT(pop_timeouts, write_min_rate),

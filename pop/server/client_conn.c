@@ -45,8 +45,10 @@ static void drain_finally(struct client_conn *conn)
 void client_on_pong(void *owner)
 {
     struct client_conn *conn = owner;
-    /* Called from inside the session: the timer does the rest. */
-    if (conn->is_draining && !conn->is_drain_final) {
+    conn->pings -= conn->pings > 0;
+    /* Called from inside the session: the timer does the rest. They come in the order of the PINGs:
+     * the last one is that of the drain. */
+    if (conn->is_draining && !conn->is_drain_final && conn->pings == 0) {
         conn->drain_due_ms = conn->clients->worker->io.now_ms;
         client_conn_arm(conn);
     }
@@ -73,6 +75,10 @@ void client_conn_busy(struct client_conn *conn)
     conn->phase = conn->phase == CLIENT_SILENT ? CLIENT_OPEN : conn->phase;
     conn->is_rested = false;
     clients_set_idle(conn, false);
+    if (conn->origin.is_backbone && conn->streams == 1) {
+        client_liveness_begun(conn);
+        client_conn_arm(conn);
+    }
     /* It came while we were about to close: its response says so. */
     if (conn->is_draining && !conn->is_h2)
         conn->session->ops->drain(conn->session, false);
@@ -138,6 +144,8 @@ static void on_request_closed(void *stream_owner, struct http_server_stream *str
                               enum http_error error)
 {
     struct client_conn *conn = stream->session == NULL ? NULL : stream->session->owner;
+    if (conn != NULL && conn->lost != NULL)
+        exchange_client_lost(stream_owner, conn->lost);
     exchange_client_closed(stream_owner, stream, error);
     if (conn != NULL)
         client_conn_done(conn);
@@ -202,6 +210,7 @@ static uint64_t due_ms(const struct client_conn *conn)
         return UINT64_MAX; /* the transport's clocks run */
     }
     uint64_t due = least(least(idle_due_ms(conn), rest_due_ms(conn)), conn->drain_due_ms);
+    due = least(due, client_liveness_due_ms(conn));
     if (is_ack_missing(conn))
         due = least(due, conn->opened_ms + limits->settings_ack_ms);
     return conn->is_draining ? due : least(due, conn->retire_ms);
@@ -229,6 +238,10 @@ static void go_on_draining(struct client_conn *conn)
 static void look_at_clocks(struct client_conn *conn, uint64_t now_ms)
 {
     const struct pop_timeouts *limits = limits_of(conn);
+    if (conn->phase == CLIENT_OPEN && now_ms >= client_liveness_due_ms(conn)) {
+        client_liveness_look(conn); /* what else is due has its turn next */
+        return;
+    }
     if (now_ms >= conn->drain_due_ms && conn->session != NULL) {
         go_on_draining(conn);
         return;
@@ -267,6 +280,12 @@ static void on_timer(struct io_timer *timer)
     if (is_due)
         look_at_clocks(conn, now_ms);
     client_conn_arm(conn);
+}
+
+void client_conn_ping(struct client_conn *conn)
+{
+    conn->session->ops->ping(conn->session);
+    conn->pings++;
 }
 
 void client_conn_arm(struct client_conn *conn)
@@ -375,7 +394,7 @@ void client_conn_drain(struct client_conn *conn)
     conn->idle_since_ms = now_ms;
     if (conn->is_h2) {
         conn->session->ops->drain(conn->session, false);
-        conn->session->ops->ping(conn->session);
+        client_conn_ping(conn);
         conn->drain_due_ms = now_ms + PONG_MAX_MS;
     } else if (conn->streams > 0) {
         conn->session->ops->drain(conn->session, false);
@@ -491,6 +510,8 @@ static void on_bytes(void *owner, const uint8_t *bytes, size_t len)
     struct client_conn *conn = owner;
     struct http_session *session = conn->session;
     uint64_t streams_before = session->total_streams;
+    if (conn->origin.is_backbone)
+        client_liveness_heard(conn);
     session->ops->receive(session, bytes, len);
     if (conn->phase == CLIENT_CLOSING)
         return;

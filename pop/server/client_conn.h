@@ -22,6 +22,16 @@ enum client_phase {
     CLIENT_CLOSING,
 };
 
+/* Of the backbone: what is known of the process at the other end (client_liveness.c). */
+struct client_liveness {
+    uint64_t look_ms;  /* when to look, while there are requests */
+    uint64_t heard_ms; /* when bytes came last */
+    uint64_t ping_ms;  /* the unanswered one, or when the line last moved in front of it */
+    uint64_t ping_end_bytes, arrived_bytes; /* on the wire: up to the PING; that have arrived */
+    uint32_t rtt_us;
+    bool has_ping, is_asked_twice;
+};
+
 struct client_conn {
     struct client_conn *next, *previous;         /* of all, newest first */
     struct client_conn *idle_newer, *idle_older; /* of those without a request */
@@ -46,6 +56,9 @@ struct client_conn {
     uint64_t head_stream;   /* HTTP/2: of which of its streams */
     uint64_t retire_ms;     /* its greatest age */
     uint64_t drain_due_ms;  /* the next step of its drain */
+    uint32_t pings;         /* unanswered ones */
+    const char *lost;       /* why it was given up, for the log of its requests; NULL: it was not */
+    struct client_liveness alive;
 };
 
 /* The socket is accepted and within limits; `peer` as the kernel says. Takes `fd` over. */
@@ -60,6 +73,8 @@ void client_conn_close(struct client_conn *conn);
 void client_conn_abort(struct client_conn *conn);
 /* No new requests: two-phase GOAWAY, or `Connection: close`. */
 void client_conn_drain(struct client_conn *conn);
+/* HTTP/2: there will be a pong. */
+void client_conn_ping(struct client_conn *conn);
 /* Sets the timer to what is due first. */
 void client_conn_arm(struct client_conn *conn);
 
@@ -68,6 +83,15 @@ void client_conn_arm(struct client_conn *conn);
 void client_proxy_start(struct client_conn *conn, int fd);
 /* Not wanted any more: closes the socket. */
 void client_proxy_stop(struct client_conn *conn);
+
+/* ---- client_liveness.c ---- */
+/* The first of its requests has begun. */
+void client_liveness_begun(struct client_conn *conn);
+void client_liveness_heard(struct client_conn *conn);
+/* When to look; UINT64_MAX: no need. */
+uint64_t client_liveness_due_ms(const struct client_conn *conn);
+/* May abort the connection. */
+void client_liveness_look(struct client_conn *conn);
 
 /* ---- client_redirect.c ---- */
 extern const struct http_server_events client_redirect_events;

@@ -66,8 +66,9 @@ static void refuse(struct clients *clients, int fd)
     close(fd);
 }
 
-/* A PoP that has died gives no credit any more: only the kernel can tell it from one whose clients
- * are slow. (How often is asked, when nothing is on its way; TCP_USER_TIMEOUT ends it.) */
+/* A PoP that has died gives no credit any more, as one whose clients are slow. The kernel tells of
+ * machines that are gone (how often is asked, when nothing is on its way; TCP_USER_TIMEOUT ends
+ * it), PING of processes that stand still (client_liveness.c). */
 static void keep_alive(int fd)
 {
     const int on = 1, idle_s = BACKBONE_ALIVE_S;

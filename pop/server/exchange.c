@@ -288,7 +288,7 @@ static const char *cut_name(const struct exchange_try *try, enum http_error erro
 }
 
 /* What to blame when the client's side ends with an error that we did not cause. */
-static void blame(struct exchange *exchange, enum http_error error)
+static void blame(struct exchange *exchange)
 {
     const struct exchange_try *try = exchange->try;
     bool is_truncated = try != NULL && try->stream->body.is_broken;
@@ -300,9 +300,16 @@ static void blame(struct exchange *exchange, enum http_error error)
     }
     exchange->is_aborted = true;
     exchange->cause = "client_abort";
-    if (error == HTTP_ERROR_TIMEOUT)
-        exchange->cause = "client_timeout";
     tally_add(exchange->worker->tally, TALLY_CLIENT_ABORTS);
+}
+
+void exchange_client_lost(void *stream_owner, const char *cause)
+{
+    struct exchange *exchange = stream_owner;
+    if (exchange->cause != NULL)
+        return;
+    exchange->is_aborted = true;
+    exchange->cause = cause;
 }
 
 /* cppcheck-suppress constParameter ; an event's signature, and the stream does change */
@@ -314,7 +321,7 @@ void exchange_client_closed(void *stream_owner, struct http_server_stream *strea
     exchange_hold(exchange);
     exchange->is_client_closed = true;
     if (error != HTTP_ERROR_NONE)
-        blame(exchange, error);
+        blame(exchange);
     exchange_let_go(exchange);
 }
 

@@ -40,6 +40,9 @@ void exchanges_abort(struct exchanges *exchanges);
  * live as long as the stream's session. */
 void exchange_begin(struct exchanges *exchanges, struct http_server_stream *stream,
                     const struct exchange_origin *origin);
+/* Before exchange_client_closed: the client has not gone, it was given up. `cause` is for the log.
+ */
+void exchange_client_lost(void *stream_owner, const char *cause);
 /* For http_server_events.on_closed. */
 void exchange_client_closed(void *stream_owner, struct http_server_stream *stream,
                             enum http_error error);

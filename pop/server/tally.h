@@ -33,6 +33,8 @@
     X(REDIRECTS, COUNTER, "redirects_total", NULL, NULL, "Answers of the redirecting listeners.")  \
     X(CLIENT_ABORTS, COUNTER, "client_aborts_total", NULL, NULL,                                   \
       "Requests that the client gave up.")                                                         \
+    X(CLIENT_PING_TIMEOUTS, COUNTER, "client_ping_timeouts_total", NULL, NULL,                     \
+      "Backbone connections from PoPs or gateways that did not answer PING.")                      \
     X(BAD_REQUESTS, COUNTER, "bad_requests_total", NULL, NULL,                                     \
       "Requests that broke HTTP's rules.")                                                         \
     X(FLOODS_KILLED, COUNTER, "floods_killed_total", NULL, NULL,                                   \

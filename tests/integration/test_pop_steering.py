@@ -183,6 +183,26 @@ def test_a_frozen_gateway_fails_no_get(own_pop_fleet):
     assert fleet.nodes[POP].metric("steer_pop_ping_timeouts_total") >= 1
 
 
+def test_a_frozen_pop_is_let_go(pop_fleet_of):
+    """SIGSTOP: its kernel acknowledges all that it is sent, keep-alives, too. The gateway asks with PING, then gives
+    back what it held for it."""
+    routes = '  - { host: "*", map: api, origin: web, deadline: 1h, try: 1h }\n'
+    fleet = pop_fleet_of(regions=("us-east",), gateways=1, origins=1, routes=routes,
+                         more={"gateway": "timeouts: { write_stall: 8s }\n"})
+    pop, gateway = fleet.nodes[POP], fleet.gateways("us-east")[0]
+    client = H2(connect(pop, fleet.client_context(("h2",))))
+    client.start("GET", "/slow/3600000")
+    wait_for("it waits at the gateway", lambda: gateway.metric("steer_pop_requests_in_flight") == 1)
+    pop.signal(signal.SIGSTOP)
+    wait_for("it is let go", lambda: gateway.metric("steer_pop_requests_in_flight") == 0)
+    assert gateway.metric("steer_pop_client_ping_timeouts_total") == 1
+    log = fleet.folder / f"{gateway.name}.access"
+    wait_for("the log says why", lambda: '"cause":"client_ping_timeout"' in log.read_text())
+    client.close()
+    pop.signal(signal.SIGCONT)
+    assert region_by_pop(fleet) == "us-east"
+
+
 def test_dead_origins_are_left_out(own_pop_fleet):
     """The gateways say "not processed", the PoP tries the next region: POSTs, too."""
     fleet = own_pop_fleet

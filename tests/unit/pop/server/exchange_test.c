@@ -210,6 +210,21 @@ static void test_client_abort_cancels_in_each_state(void **state)
     }
 }
 
+static void test_a_client_that_was_given_up_has_not_aborted(void **state)
+{
+    (void)state;
+    fixture_start(POP_ROLE_GATEWAY, "us-east", "{}");
+    client_get();
+    exchange_client_lost(seen.client.owner, "client_ping_timeout");
+    client_closes(HTTP_ERROR_CLOSED);
+    assert_true(peer_at(0)->is_cancelled);
+    settle_peers();
+    assert_true(peer_at(0)->result.is_client_fault);
+    expect_log(499, "client_ping_timeout");
+    assert_int_equal(counted(TALLY_CLIENT_ABORTS), 0);
+    fixture_stop();
+}
+
 static void test_broken_response_is_the_peers_fault(void **state)
 {
     (void)state;
@@ -374,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_pop_skips_what_is_evacuated),
         cmocka_unit_test(test_gateway_tells_its_load_over_the_backbone_only),
         cmocka_unit_test(test_client_abort_cancels_in_each_state),
+        cmocka_unit_test(test_a_client_that_was_given_up_has_not_aborted),
         cmocka_unit_test(test_broken_response_is_the_peers_fault),
         cmocka_unit_test(test_response_cut_by_a_ping_timeout_says_so),
         cmocka_unit_test(test_early_response_lets_the_client_finish),
