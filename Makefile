@@ -3,8 +3,8 @@
 #   make            build/release/steer, build/release/steer-dns, build/release/steer-pop
 #   make test       everything that CI runs; BUILD=release|asan|tsan|tiny for one flavour
 #   make help       the other targets
-# Variables: BUILD, JOBS=N, V=1 (show commands), PREFIX, DESTDIR, EXTRA_CFLAGS, EXTRA_LDFLAGS,
-#   STATIC_NGHTTP2=0 (the shared libnghttp2 in release too; after `make clean`).
+# Variables: BUILD, JOBS=N, V=1 (show commands), PREFIX, DESTDIR, CC, EXTRA_CFLAGS, EXTRA_LDFLAGS,
+#   STATIC_NGHTTP2=0 (the shared libnghttp2 in release too). What they change is made anew by itself.
 
 BUILD ?= release
 B := build/$(BUILD)
@@ -181,18 +181,18 @@ PROGRAMS := $(B)/steer $(B)/steer-dns $(B)/steer-pop
 all: $(PROGRAMS) ## the programs, in build/release or build/BUILD; the default
 
 $(B)/steer: $(B)/steering/ctl/main.o $(STACK_ctl)
-	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_ctl)
+	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $(INPUTS) $(LINK_ctl)
 $(B)/steer-dns: $(B)/dns/main.o $(STACK_server)
-	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_server)
+	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $(INPUTS) $(LINK_server)
 $(B)/steer-pop: $(B)/pop/main.o $(STACK_pop)
-	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_pop)
+	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $(INPUTS) $(LINK_pop)
 # The emulated wide-area network of tests and benches; not installed.
 $(B)/wan: $(B)/tools/wan/main.o $(STACK_wan)
-	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LINK_wan)
+	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $(INPUTS) $(LINK_wan)
 
 # The client of the latency bench.
 $(B)/tests/bench/latency_client: $(call objs,$(LATENCY_SRC)) $(STACK_base)
-	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $^ $(LIBS_http) $(LIBS_tls) $(LIBS_base)
+	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $(INPUTS) $(LIBS_http) $(LIBS_tls) $(LIBS_base)
 
 # ---- unit tests: tests/unit mirrors the tree; each links its layer and those below ------------
 TESTS_base := $(addprefix tests/unit/steering/base/,addr_test.c base64_test.c blocks_test.c buf_test.c cidr_test.c clock_test.c \
@@ -261,21 +261,23 @@ FUZZ_LAYERS := base model load store wire zone answer tls http route
 BENCH_LAYERS := base model zone answer tls pop
 UNIT_BINS :=
 FUZZ_BINS :=
+BENCH_BINS :=
 # In the fuzz flavour libFuzzer brings main(); in the others a runner over the corpus does.
 FUZZ_MAIN := $(if $(filter-out fuzz,$(BUILD)),$(B)/tests/fuzz/corpus_main.o)
 define test_layer
 UNIT_BINS += $$(patsubst %.c,$(B)/%,$$(TESTS_$(1)))
 $$(patsubst %.c,$(B)/%,$$(TESTS_$(1))): $(B)/%: $(B)/%.o $$(STACK_$(1))
-	$$(Q)$$(SAY) LD $$@ && $$(CC) $$(LDFLAGS_TEST) -o $$@ $$^ -lcmocka $$(LINK_$(1))
+	$$(Q)$$(SAY) LD $$@ && $$(CC) $$(LDFLAGS_TEST) -o $$@ $$(INPUTS) -lcmocka $$(LINK_$(1))
 endef
 define fuzz_layer
 FUZZ_BINS += $$(patsubst %.c,$(B)/%,$$(FUZZ_$(1)))
 $$(patsubst %.c,$(B)/%,$$(FUZZ_$(1))): $(B)/%: $(B)/%.o $(FUZZ_MAIN) $$(STACK_$(1))
-	$$(Q)$$(SAY) LD $$@ && $$(CC) $$(LDFLAGS_TEST) -o $$@ $$^ $$(LINK_$(1))
+	$$(Q)$$(SAY) LD $$@ && $$(CC) $$(LDFLAGS_TEST) -o $$@ $$(INPUTS) $$(LINK_$(1))
 endef
 define bench_layer
+BENCH_BINS += $$(patsubst %.c,$(B)/%,$$(BENCH_$(1)))
 $$(patsubst %.c,$(B)/%,$$(BENCH_$(1))): $(B)/%: $(B)/%.o $$(STACK_$(1))
-	$$(Q)$$(SAY) LD $$@ && $$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LINK_$(1))
+	$$(Q)$$(SAY) LD $$@ && $$(CC) $$(LDFLAGS) -o $$@ $$(INPUTS) $$(LINK_$(1))
 endef
 $(foreach layer,$(TEST_LAYERS),$(eval $(call test_layer,$(layer))))
 $(foreach layer,$(FUZZ_LAYERS),$(eval $(call fuzz_layer,$(layer))))
@@ -291,15 +293,22 @@ SAY := printf '  %-4s %s\n'
 endif
 .SECONDARY:
 .DELETE_ON_ERROR:
-$(B)/%.o: %.c
+# Without the stamps of the command lines.
+INPUTS = $(filter %.o %.a,$^)
+$(B)/%.o: %.c $(B)/compile.flags
 	$(Q)mkdir -p $(@D) && $(SAY) CC $< && $(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
-$(B)/%.o: %.S
+$(B)/%.o: %.S $(B)/compile.flags
 	$(Q)mkdir -p $(@D) && $(SAY) AS $< && $(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/%.a:
 	$(Q)mkdir -p $(@D) && $(SAY) AR $@ && rm -f $@ && $(AR) rcs $@ $^
 # .incbin is invisible to -MMD.
 $(B)/config/load/geo_embedded.o: config/geo/steer-geo.mmdb
+# These targets build through a make of their own: reading a thousand small files twice would take a second each time.
+RELAYS := test unit fuzz-corpus fuzz integration bench bench-honour bench-latency chaos demo lint lint-tree \
+	check-layers format clean help
+ifneq ($(filter-out $(RELAYS) lint-files build/lint/%,$(or $(MAKECMDGOALS),all)),)
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
+endif
 
 # ---- test targets ----------------------------------------------------------------------------
 # Sub-makes use all cores unless the caller said -j.
@@ -348,8 +357,9 @@ fuzz: ## libFuzzer, MINUTES=1 for each target; TARGET=<unit>_fuzz for one
 TEST_SECONDS_EACH := 300
 # ThreadSanitizer looks for races: what one worker does with bytes has none. The shrunk limits are in
 # parsers, buffers and tables, which these files do not reach in other ways than the rest does. The demo
-# runs build/release whatever is tested; benches and their report are measured in release only.
-BENCH_TESTS := test_honour.py test_latency_lab.py test_latency_report.py
+# runs build/release whatever is tested; benches and their report are measured in release only, and the Makefile is
+# the same for all.
+BENCH_TESTS := test_build.py test_honour.py test_latency_lab.py test_latency_report.py
 # steer, wan and the latency client have one thread.
 INTEGRATION_LEAVES_tsan := test_pop_http1_rules.py test_pop_http2_rules.py test_pop_websocket.py \
 	test_pop_tls.py test_dns_zone.py test_dns_ecs.py test_pop_journal.py test_demo.py test_ctl_check.py \
@@ -397,13 +407,35 @@ lint: ## format, clang-tidy, cppcheck, gcc -fanalyzer, sizes, layers, scripts, m
 lint-files: $(LINT_FILES:%=build/lint/%.ok)
 lint-tree:
 	$(Q)tools/lint-tree $(SOURCES)
-build/lint/%.ok: % .clang-format .clang-tidy tools/lint-file
-	$(Q)mkdir -p $(@D) && $(SAY) LINT $< && tools/lint-file $< $@ $(filter-out -flto -ffat-lto-objects,$(CFLAGS)) && touch $@
+# Whatever BUILD is: a release's flags, but for code that nobody wants.
+LINT_LINE = $(strip $(filter-out -g -flto -ffat-lto-objects,$(subst $(CFLAGS_$(BUILD)),$(CFLAGS_release),$(CFLAGS))))
+build/lint/%.ok: % .clang-format .clang-tidy tools/lint-file build/lint/flags
+	$(Q)mkdir -p $(@D) && $(SAY) LINT $< && tools/lint-file $< $@ $(LINT_LINE) && touch $@
 check-layers: ## who includes whom
 	$(Q)tools/check-layers
 format: ## clang-format in place
 	$(Q)clang-format -i $(filter-out %_data.c,$(LINT_FILES))
+ifneq ($(filter lint-files build/lint/%,$(MAKECMDGOALS)),)
 -include $(shell find build/lint -name '*.d' 2>/dev/null)
+endif
+
+# ---- the command lines that made what is there -------------------------------------------------
+# A stamp is rewritten only when they are others now, and what the old ones made is made anew.
+COMPILE_LINE = $(strip $(CC) $(CFLAGS))
+LINK_LINE = $(strip $(CC) $(LDFLAGS) $(LDFLAGS_TEST) $(foreach layer,$(TEST_LAYERS),$(LINK_$(layer))))
+is_same = $(and $(findstring <$(1)>,<$(2)>),$(findstring <$(2)>,<$(1)>))
+quoted = '$(subst ','\'',$(1))'
+define stamp
+$(1): $(if $(call is_same,$($(2)),$(file <$(1))),,always)
+	@mkdir -p $$(@D) && printf '%s\n' $$(call quoted,$$($(2))) >$$@
+endef
+.PHONY: always
+ifneq ($(filter-out $(RELAYS),$(or $(MAKECMDGOALS),all)),)
+$(eval $(call stamp,$(B)/compile.flags,COMPILE_LINE))
+$(eval $(call stamp,$(B)/link.flags,LINK_LINE))
+$(eval $(call stamp,build/lint/flags,LINT_LINE))
+endif
+$(PROGRAMS) $(B)/wan $(B)/tests/bench/latency_client $(UNIT_BINS) $(FUZZ_BINS) $(BENCH_BINS): $(B)/link.flags
 
 # ---- install ---------------------------------------------------------------------------------
 MAN_PAGES := $(wildcard steering/ctl/steer.1 steering/store/steer-store.5 dns/steer-dns.8 pop/steer-pop.8 config/load/steer.yaml.5)
