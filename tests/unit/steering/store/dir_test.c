@@ -54,6 +54,12 @@ static void test_cas_other_generation_or_epoch_is_conflict(void **state)
     }
     assert_int_equal(fixture_generation(&fixture), 1);
     fixture_must_verify(&fixture, 1);
+    struct fixture empty = fixture_init();
+    const struct store_expected one = { base->epoch, 1 };
+    assert_int_equal(store_cas(empty.store, &one, next, &audit, &empty.diag, &written),
+                     ERR_CONFLICT);
+    assert_non_null(strstr(diag_first(&empty.diag), "the store is empty, expected generation 1"));
+    fixture_fini(&empty);
     document_free(next);
     document_free(base);
     fixture_fini(&fixture);
@@ -282,6 +288,39 @@ static void test_repair_passes_over_spoilt_copies(void **state)
     fixture_fini(&fixture);
 }
 
+/* Without a log nothing vouches for a copy: the newest that parses has to do. */
+static void test_repair_without_a_log(void **state)
+{
+    (void)state;
+    struct fixture fixture = fixture_init();
+    struct store_audit audit = fixture_audit("op-repair");
+    struct store_written written;
+    struct document *document = NULL;
+    audit.verb = STR("repair");
+    fixture_must_step(&fixture, "op-1");
+    fixture_must_step(&fixture, "op-2");
+    fixture_must_step(&fixture, "op-3");
+    char *log = fixture_path(&fixture, "log.ndjson");
+    fixture_put(&fixture, "document.json", "");
+    fixture_put(&fixture, "history/2.json",
+                "{\"v\":1,\"gen\":2,\"epoch\":\"01EPOCH\",\"mark\":\"second\"}");
+    fixture_put(&fixture, "history/3.json", "{\"v\":1");
+    assert_int_equal(unlink(log), 0);
+    assert_int_equal(store_repair(fixture.store, NULL, &audit, &fixture.diag, &written), ERR_OK);
+    assert_int_equal(written.generation, 4);
+    assert_int_equal(store_get(fixture.store, &fixture.diag, &document), ERR_OK);
+    assert_true(str_eq_text(json_get_str(document->value, "mark"), "second"));
+    document_free(document);
+    fixture_must_verify(&fixture, 1); /* begins with a repair */
+    fixture_put(&fixture, "document.json", "");
+    assert_int_equal(unlink(log), 0);
+    remove_copies(&fixture);
+    assert_int_equal(store_repair(fixture.store, NULL, &audit, &fixture.diag, &written),
+                     ERR_NOT_FOUND);
+    free(log);
+    fixture_fini(&fixture);
+}
+
 static void test_repair_document_of_a_newer_steer_is_refused(void **state)
 {
     (void)state;
@@ -445,6 +484,68 @@ static void test_history_document_changed_by_hand_is_told(void **state)
     assert_non_null(strstr(history.problem, "changed outside steer before")); /* ... nor vanish */
     assert_int_equal(history.problem_line, 2);
     store_history_fini(&history);
+    fixture_fini(&fixture);
+}
+
+static void check_problem(struct fixture *fixture, const char *problem, uint64_t line)
+{
+    struct store_history history;
+    assert_int_equal(store_history(fixture->store, SIZE_MAX, &fixture->diag, &history), ERR_OK);
+    assert_non_null(history.problem);
+    if (strstr(history.problem, problem) == NULL)
+        fail_msg("'%s', want '%s'", history.problem, problem);
+    assert_int_equal(history.problem_line, line);
+    store_history_fini(&history);
+}
+
+static void test_history_document_that_does_not_fit_is_told(void **state)
+{
+    (void)state;
+    struct fixture fixture = fixture_init();
+    fixture_must_step(&fixture, "op-1");
+    char *first = fixture_read(&fixture, "document.json");
+    fixture_must_step(&fixture, "op-2");
+    fixture_put(&fixture, "document.json", first);
+    check_problem(&fixture, "older than this record", 2);
+    fixture_put(&fixture, "document.json", "garbage");
+    check_problem(&fixture, "cannot be read", 2);
+    char *path = fixture_path(&fixture, "document.json");
+    assert_int_equal(unlink(path), 0);
+    check_problem(&fixture, "is missing", 2);
+    free(path);
+    free(first);
+    fixture_fini(&fixture);
+}
+
+/* The chain of digests alone does not make it sound. */
+static void test_history_log_that_is_chained_but_wrong_is_told(void **state)
+{
+    (void)state;
+    struct fixture fixture = fixture_init();
+    struct store_history history;
+    struct buf forged;
+    char prev[DIGEST_TEXT_MAX];
+    fixture_must_step(&fixture, "op-1");
+    char *log = fixture_read(&fixture, "log.ndjson");
+    struct digest digest = digest_of(log, strlen(log) - 1);
+    assert_int_equal(store_history(fixture.store, 1, &fixture.diag, &history), ERR_OK);
+    struct str after = json_get_str(json_array_get(history.records, 0), "after");
+    buf_init(&forged, 1 << 20);
+    buf_append_format(&forged,
+                      "%s{\"epoch\":\"01EPOCH\",\"gen\":1,\"prev\":\"%s\",\"before\":\"%.*s\","
+                      "\"after\":\"%.*s\"}\n",
+                      log, digest_format(&digest, prev), STR_ARG(after), STR_ARG(after));
+    fixture_put(&fixture, "log.ndjson", buf_text(&forged));
+    check_problem(&fixture, "does not grow", 2);
+    store_history_fini(&history);
+    /* A log that somebody moved away is begun anew, and says so. */
+    char *path = fixture_path(&fixture, "log.ndjson");
+    assert_int_equal(unlink(path), 0);
+    fixture_must_step(&fixture, "op-2");
+    check_problem(&fixture, "does not begin here", 1);
+    free(path);
+    free(log);
+    buf_fini(&forged);
     fixture_fini(&fixture);
 }
 
@@ -632,12 +733,15 @@ int main(void)
         cmocka_unit_test(test_repair_rolled_back_document),
         cmocka_unit_test(test_repair_from_a_file_when_no_copy_is_left),
         cmocka_unit_test(test_repair_passes_over_spoilt_copies),
+        cmocka_unit_test(test_repair_without_a_log),
         cmocka_unit_test(test_repair_document_of_a_newer_steer_is_refused),
         cmocka_unit_test(test_init_makes_folders_once),
         cmocka_unit_test(test_cas_keeps_the_last_documents),
         cmocka_unit_test(test_history_newest_first_and_bounded),
         cmocka_unit_test(test_history_tells_where_it_was_changed),
         cmocka_unit_test(test_history_document_changed_by_hand_is_told),
+        cmocka_unit_test(test_history_document_that_does_not_fit_is_told),
+        cmocka_unit_test(test_history_log_that_is_chained_but_wrong_is_told),
         cmocka_unit_test(test_history_without_log_is_not_found),
         cmocka_unit_test(test_cas_torn_log_line_is_cut_off),
         cmocka_unit_test(test_cas_log_without_any_line_break_is_refused),

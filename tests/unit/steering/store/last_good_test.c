@@ -135,6 +135,30 @@ static void test_load_passes_over_what_is_damaged(void **state)
     folder_fini(&folder);
 }
 
+/* A folder lists its files as it likes: some the one written last first, some by a hash. */
+static void test_load_newest_is_by_name(void **state)
+{
+    (void)state;
+    struct folder folder = folder_init();
+    for (uint64_t generation = 1; generation <= 3; generation++)
+        save(&folder, "E1", generation);
+    struct names names = list(&folder);
+    for (size_t i = 0; i < names.count; i++) {
+        char *path = file_join(folder.path, names.name[i]);
+        struct buf text;
+        buf_init(&text, 1 << 20);
+        assert_int_equal(file_read(path, &text), ERR_OK);
+        assert_int_equal(unlink(path), 0);
+        put(&folder, names.name[i], buf_text(&text));
+        assert_int_equal(load(&folder), 3);
+        buf_fini(&text);
+        free(path);
+    }
+    save(&folder, "E1", 4);
+    assert_int_equal(load(&folder), 4);
+    folder_fini(&folder);
+}
+
 static void test_load_ignores_foreign_names(void **state)
 {
     (void)state;
@@ -178,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_save_keeps_the_last_and_loads_the_newest),
         cmocka_unit_test(test_save_same_document_writes_nothing),
         cmocka_unit_test(test_load_passes_over_what_is_damaged),
+        cmocka_unit_test(test_load_newest_is_by_name),
         cmocka_unit_test(test_load_ignores_foreign_names),
         cmocka_unit_test(test_save_makes_its_folder),
     };
