@@ -65,6 +65,7 @@ static void test_parse_then_format(void **state)
         { "a\\.b.c", 7, "a\\.b.c." },
         { "\\065bc", 5, "Abc." },
         { "\\000", 3, "\\000." },
+        { "\\255\\190\\128", 5, "\\255\\190\\128." },
         { "a b", 5, "a\\032b." },
         { "\\256", 0, NULL },
         { "\\25", 0, NULL },
@@ -141,6 +142,29 @@ static void test_eq_nocase(void **state)
     assert_false(name_eq_nocase((const uint8_t *)"\1[", 3, (const uint8_t *)"\1{", 3));
 }
 
+/* Of every length, with the other case throughout and with one octet that differs. */
+static void test_eq_nocase_looks_at_every_octet(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len <= 40; len++) {
+        uint8_t *a = mem_calloc(len + 1, 1), *b = mem_calloc(len + 1, 1);
+        for (size_t i = 0; i < len; i++) {
+            a[i] = (uint8_t)('a' + i % 26);
+            b[i] = (uint8_t)('A' + i % 26);
+        }
+        uint8_t *exact = mem_dup(a, len);
+        assert_true(name_eq_nocase(exact, len, b, len));
+        for (size_t i = 0; i < len; i++) {
+            b[i] ^= 1;
+            assert_false(name_eq_nocase(exact, len, b, len));
+            b[i] ^= 1;
+        }
+        free(exact);
+        free(a);
+        free(b);
+    }
+}
+
 static void test_labels(void **state)
 {
     (void)state;
@@ -169,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_format_longest_name_fits),
         cmocka_unit_test(test_lower_equals_tolower_on_random_octets),
         cmocka_unit_test(test_eq_nocase),
+        cmocka_unit_test(test_eq_nocase_looks_at_every_octet),
         cmocka_unit_test(test_labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

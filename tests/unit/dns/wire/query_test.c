@@ -148,6 +148,12 @@ static void test_parse_record_rules(void **state)
         { "record announced, none there", QUERY("0001") QUESTION, QUERY_FORMERR, 33 },
         { "two announced, one there", QUERY("0002") QUESTION OPT("0000", "0000"), QUERY_FORMERR,
           33 },
+        { "answer announced, none there", HEAD("0100", "0001", "0001", "0000", "0000") QUESTION,
+          QUERY_FORMERR, 33 },
+        { "authority announced, none there", HEAD("0100", "0001", "0000", "0001", "0000") QUESTION,
+          QUERY_FORMERR, 33 },
+        { "IXFR with an answer that is not there",
+          HEAD("0100", "0001", "0001", "0001", "0000") IXFR SOA_RR, QUERY_FORMERR, 33 },
         { "fixed part cut", QUERY("0001") QUESTION "00 0029 04D0 0000", QUERY_FORMERR, 33 },
         { "rdata cut", QUERY("0001") QUESTION "00 0001 0001 00000000 0004 C00002", QUERY_FORMERR,
           33 },
@@ -177,6 +183,8 @@ static void test_parse_edns_rules(void **state)
         { "OPT in IXFR's authority",
           HEAD("0100", "0001", "0000", "0001", "0000") IXFR OPT("0000", "0000"), QUERY_FORMERR,
           33 },
+        { "a label where OPT's root would be", QUERY("0001") QUESTION "01 0029 04D0 00000000 0000",
+          QUERY_FORMERR, 33 },
         { "version 1", QUERY("0001") QUESTION "00 0029 04D0 00 01 0000 0000", QUERY_BADVERS, 33 },
         { "version 255", QUERY("0001") QUESTION "00 0029 04D0 00 FF 0000 0000", QUERY_BADVERS, 33 },
         { "version 1, its options are not ours to judge",
@@ -298,6 +306,11 @@ static void test_parse_opt_survives_a_fault_behind_it(void **state)
 {
     (void)state;
     struct query query;
+    /* Nor is anything left of what was there before. */
+    memset(&query, 0xff, sizeof(query));
+    assert_int_equal(parse_hex(HEAD("0100", "0000", "0000", "0000", "0000"), &query),
+                     QUERY_FORMERR);
+    assert_int_equal(query.qname_len + query.qtype + query.qclass, 0);
     /* The FORMERR answer carries OPT when the query had one. */
     assert_int_equal(parse_hex(WITH_ECS("0008", ECS("0004", "0003 18 00")), &query), QUERY_FORMERR);
     assert_true(query.edns.is_present);
