@@ -21,12 +21,6 @@ void prefix_trie_fini(struct prefix_trie *trie)
     *trie = (struct prefix_trie){ .nodes = NULL };
 }
 
-size_t prefix_trie_memory_bytes(const struct prefix_trie *trie)
-{
-    size_t value_bytes = trie->values != NULL ? sizeof(*trie->values) : 0;
-    return trie->count * (sizeof(*trie->nodes) + value_bytes);
-}
-
 static bool is_node(uint32_t ref)
 {
     return ref != 0 && !(ref & PREFIX_TRIE_LEAF);

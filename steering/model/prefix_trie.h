@@ -37,7 +37,6 @@ void prefix_trie_fini(struct prefix_trie *trie);
 void prefix_trie_set(struct prefix_trie *trie, const struct cidr *net, uint32_t value);
 /* The value of exactly this prefix, or PREFIX_TRIE_NO_VALUE. */
 uint32_t prefix_trie_find(const struct prefix_trie *trie, const struct cidr *net);
-size_t prefix_trie_memory_bytes(const struct prefix_trie *trie);
 
 /* A place in the trie on a walk from the root down, with the value of the longest prefix on the
  * way. `node` is 0 where nothing longer exists: the value then holds for all below. */

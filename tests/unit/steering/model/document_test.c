@@ -99,6 +99,10 @@ static void test_parse_reports_all_errors(void **state)
                      ERR_INVALID);
     assert_int_equal(diag.error_count, 4);
     diag_fini(&diag);
+    assert_int_equal(parse(WITH(",\"must_understand\":[\"a\",\"b\"]"), &diag, &document),
+                     ERR_INVALID);
+    assert_int_equal(diag.error_count, 2);
+    diag_fini(&diag);
 }
 
 static void test_parse_refuses_too_large(void **state)

@@ -181,7 +181,7 @@ static void make_networks(struct random_world *world)
         uint32_t network = fixture_network(world->topology, name);
         for (size_t j = below(world, 6); j > 0; j--)
             fixture_network_cidr(world->topology, network, any_net(world));
-        if (one_in(world, 3))
+        for (size_t j = one_in(world, 2) ? 0 : below(world, 3); j > 0; j--)
             fixture_network_asn(world->topology, network,
                                 as_numbers[below(world, ARRAY_SIZE(as_numbers))]);
     }
