@@ -219,7 +219,8 @@ TESTS_answer := $(addprefix tests/unit/dns/answer/,ecs_test.c edns_test.c steere
 	view_test.c zones_test.c)
 TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c site_counts_test.c \
 	tally_test.c tcp_clients_test.c)
-TESTS_tls := $(addprefix tests/unit/pop/tls/,context_test.c handshake_test.c ticket_keys_test.c tickets_test.c)
+TESTS_tls := $(addprefix tests/unit/pop/tls/,context_test.c handshake_test.c ticket_keys_test.c tickets_test.c \
+	tls_output_test.c)
 TESTS_http := $(addprefix tests/unit/pop/http/,h1_client_test.c h1_server_test.c \
 	h2_load_test.c h2_session_test.c h2_heads_test.c h2_violations_test.c head_test.c hpack_encoder_test.c pipe_test.c proxy_protocol_test.c \
 	score_test.c window_test.c)

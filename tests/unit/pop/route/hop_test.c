@@ -94,7 +94,7 @@ static const char everything[] = "steer-client: 2001:db8::7\n"
                                  "steer-map: api\n"
                                  "steer-source: gru1\n"
                                  "x-request-id: 01J-x/y+z=\n"
-                                 "cdn-loop: other; v=\"a,steer\", Steer;x=1\n"
+                                 "cdn-loop: other; v=\"a,\\\",steer\", Steer;x=1\n"
                                  "cdn-loop: steer\n"
                                  "max-forwards: 0\n";
 
