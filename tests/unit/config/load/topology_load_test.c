@@ -409,6 +409,10 @@ static void test_load_reports_name_errors(void **state)
                 "names:\n  a.example: { map: m }\n  A.Example.: { map: m }\n",
           "t.yaml:7:3: error: 'a.example.' stands on line 6 already\n" },
         { SITES "maps: { m: { rules: [{ to: nearest }] } }\n"
+                "names:\n  a.example: { map: m }\n  b.example: { map: m }\n"
+                "  A.example: { map: m }\n",
+          "t.yaml:8:3: error: 'a.example.' stands on line 6 already\n" },
+        { SITES "maps: { m: { rules: [{ to: nearest }] } }\n"
                 "names: { a.example: { map: m, ttl: 30, ttl_moving: 31 } }\n",
           "t.yaml:5:52: error: 'ttl_moving' (31) must not be longer than 'ttl' (30)\n" },
         { SITES "maps: { m: { rules: [{ to: nearest }] } }\n"
@@ -459,6 +463,15 @@ static void test_lint_warns(void **state)
 {
     static const struct row rows[] = {
         { SITES MAP, "" },
+        { SITES "areas: { eu: { continents: [EU] }, sa: { continents: [SA] } }\n"
+                "maps:\n  m:\n    rules:\n"
+                "      - { from: eu, to: [east] }\n"
+                "      - { from: sa, to: [east] }\n"
+                "      - { from: [sa, eu], to: [west] }\n"
+                "      - to: [east]\n"
+                "names: { a.example: { map: m } }\n",
+          "t.yaml:10:9: warning: this rule is never reached: line 9 takes the same clients "
+          "before\n" },
         { SITES "areas: { eu: { continents: [EU] } }\n"
                 "maps:\n  m:\n    rules:\n"
                 "      - { from: eu, to: [east] }\n"
