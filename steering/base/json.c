@@ -6,6 +6,19 @@
 
 #include "steering/base/mem.h"
 
+static void *allocate(size_t size)
+{
+    return mem_resize(NULL, 1, size);
+}
+
+/* jansson answers a failed allocation with a missing key or half a text, and most of its callers
+ * cannot tell: a document without its generation must never be written. Its values are made all
+ * over the program, so this is set before main. */
+__attribute__((constructor)) static void refuse_to_run_out_of_memory(void)
+{
+    json_set_alloc_funcs(allocate, free);
+}
+
 enum err json_parse(struct str text, struct diag *diag, json_t **out_value)
 {
     json_error_t problem;

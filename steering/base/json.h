@@ -3,6 +3,7 @@
  *
  * Values are jansson's (`json_t *`, json_decref). Sorted keys and no white space make the
  * canonical form, so equal values have equal bytes and digests.
+ * Out of memory ends the program, as in mem.h.
  * Threads:   a value belongs to one thread at a time.
  */
 #pragma once

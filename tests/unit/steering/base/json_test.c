@@ -4,6 +4,8 @@
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "steering/base/mem.h"
@@ -168,6 +170,23 @@ static void test_json_set_str_takes_any_bytes(void **state)
     }
 }
 
+/* jansson by itself would return NULL, and a setter would leave the key out. */
+static void test_json_out_of_memory_ends_the_process(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        close(STDERR_FILENO);
+        volatile size_t huge = SIZE_MAX / 2;
+        json_decref(json_stringn_nocheck("a", huge));
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +196,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_json_format_stops_at_the_ceiling, setup, teardown),
         cmocka_unit_test_setup_teardown(test_json_get_defaults, setup, teardown),
         cmocka_unit_test_setup_teardown(test_json_set_str_takes_any_bytes, setup, teardown),
+        cmocka_unit_test(test_json_out_of_memory_ends_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
