@@ -6,7 +6,10 @@
 #include "steering/base/mem.h"
 #include "steering/base/suggest.h"
 
-enum { TEXT_MAX_BYTES = 255 };
+enum {
+    TEXT_MAX_BYTES = 255,
+    GROWTH_MAX = 8, /* canonical text is at most that much longer: "0.1," takes 20 bytes there */
+};
 
 static const char *const mode_names[] = {
     [MODE_ACTIVE] = "active",       [MODE_DRAINING] = "draining", [MODE_EVACUATED] = "evacuated",
@@ -278,15 +281,41 @@ enum err document_from_value(json_t *value, struct diag *diag, struct document *
     return ERR_OK;
 }
 
+/* All that is done with a document, saving it and writing its successor, takes its canonical text:
+ * numbers such as 0.1 have more digits there. */
+static bool is_within_limit(const struct document *document, size_t text_len)
+{
+    struct buf text;
+    if (text_len <= DOCUMENT_MAX_BYTES / GROWTH_MAX)
+        return true;
+    buf_init(&text, DOCUMENT_MAX_BYTES);
+    document_format(document, &text);
+    bool is_within = !text.is_overflown;
+    buf_fini(&text);
+    return is_within;
+}
+
 enum err document_parse(struct str text, struct diag *diag, struct document **out_document)
 {
+    struct document *document = NULL;
     json_t *value;
     if (text.len > DOCUMENT_MAX_BYTES) {
         diag_error(diag, 0, 0, "%zu bytes, the limit is %d", text.len, DOCUMENT_MAX_BYTES);
         return ERR_TOO_LARGE;
     }
     enum err err = json_parse(text, diag, &value);
-    return err != ERR_OK ? err : document_from_value(value, diag, out_document);
+    if (err == ERR_OK)
+        err = document_from_value(value, diag, &document);
+    if (err != ERR_OK)
+        return err;
+    if (!is_within_limit(document, text.len)) {
+        document_free(document);
+        diag_error(diag, 0, 0, "more than %d bytes in canonical form, the limit",
+                   DOCUMENT_MAX_BYTES);
+        return ERR_TOO_LARGE;
+    }
+    *out_document = document;
+    return ERR_OK;
 }
 
 void document_free(struct document *document)
@@ -322,7 +351,7 @@ struct digest document_digest(const struct document *document)
 {
     struct buf text;
     /* What was parsed may grow by escapes when it is written back. */
-    buf_init(&text, (size_t)DOCUMENT_MAX_BYTES * 8);
+    buf_init(&text, (size_t)DOCUMENT_MAX_BYTES * GROWTH_MAX);
     document_format(document, &text);
     struct digest digest = digest_of(text.bytes, text.len);
     buf_fini(&text);

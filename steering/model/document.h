@@ -10,7 +10,8 @@
  * Threads:   a document belongs to one thread until it is published in a snapshot; then it is
  *            immutable.
  * Ownership: document_free; texts are borrowed from it.
- * Limits:    DOCUMENT_MAX_BYTES of text, DOCUMENT_GENERATION_MAX, names of 255 bytes.
+ * Limits:    DOCUMENT_MAX_BYTES of text, canonical or not, DOCUMENT_GENERATION_MAX, names of 255
+ * bytes.
  */
 #pragma once
 
@@ -53,7 +54,8 @@ struct document {
     json_t *value; /* the whole */
 };
 
-/* Parses and checks: version, epoch, generation, types, modes. Refuses (ERR_INVALID, with the
+/* ERR_SYNTAX; ERR_TOO_LARGE: beyond DOCUMENT_MAX_BYTES as it is or in canonical form.
+ * Parses and checks: version, epoch, generation, types, modes. Refuses (ERR_INVALID, with the
  * reason in `diag`) what this program could not carry out: other versions, non-empty "shifts",
  * "pins", "assign", "ramp" and unknown words in "must_understand". */
 MUST_USE enum err document_parse(struct str text, struct diag *diag,

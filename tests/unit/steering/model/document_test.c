@@ -181,6 +181,35 @@ static void test_format_keeps_unknown_fields(void **state)
     diag_fini(&diag);
 }
 
+/* 0.1 is 0.10000000000000001 in canonical form: what could be read could not be written any more.
+ */
+static void test_parse_refuses_too_large_in_canonical_form(void **state)
+{
+    (void)state;
+    static const struct row {
+        size_t count;
+        enum err err;
+    } rows[] = { { 50000, ERR_OK }, { 60000, ERR_TOO_LARGE }, { 200000, ERR_TOO_LARGE } };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct document *document = NULL;
+        struct diag diag;
+        struct buf text;
+        buf_init(&text, DOCUMENT_MAX_BYTES);
+        diag_init(&diag);
+        buf_append_text(&text, "{\"v\":1,\"epoch\":\"E\",\"gen\":1,\"x\":[0.1");
+        for (size_t number = 1; number < rows[i].count; number++)
+            buf_append_text(&text, ",0.1");
+        buf_append_text(&text, "]}");
+        assert_false(text.is_overflown);
+        assert_int_equal(document_parse(buf_str(&text), &diag, &document), rows[i].err);
+        assert_int_equal(diag.error_count, rows[i].err != ERR_OK);
+        assert_true((document != NULL) == (rows[i].err == ERR_OK));
+        document_free(document);
+        buf_fini(&text);
+        diag_fini(&diag);
+    }
+}
+
 static void test_new_is_empty_and_parses(void **state)
 {
     (void)state;
@@ -231,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_parse_refuses),
         cmocka_unit_test(test_parse_reports_all_errors),
         cmocka_unit_test(test_parse_refuses_too_large),
+        cmocka_unit_test(test_parse_refuses_too_large_in_canonical_form),
         cmocka_unit_test(test_parse_reads_every_field),
         cmocka_unit_test(test_format_keeps_unknown_fields),
         cmocka_unit_test(test_new_is_empty_and_parses),
