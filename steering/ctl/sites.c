@@ -62,6 +62,59 @@ static void finish(struct sites *sites)
     }
 }
 
+static int compare_name_to(const void *key, const void *name)
+{
+    return strcmp(key, *(char *const *)name);
+}
+
+/* The index of a region, or their count. */
+static size_t find_region(const struct sites *sites, const json_t *name)
+{
+    size_t count = sites->count[SITE_REGION];
+    if (!json_is_string(name))
+        return count;
+    char *const *found = bsearch(json_string_value(name), sites->names[SITE_REGION], count,
+                                 sizeof(char *), compare_name_to);
+    return found == NULL ? count : (size_t)(found - sites->names[SITE_REGION]);
+}
+
+/* Nodes that tell no region at all do not count. `knowers` has one counter for each region. */
+static size_t count_knowers(const struct sites *sites, const struct presences *presences,
+                            size_t *knowers)
+{
+    size_t tellers = 0;
+    size_t *last = mem_calloc(sites->count[SITE_REGION], sizeof(last[0])); /* who told it */
+    for (size_t i = 0; i < presences->count; i++) {
+        const struct presence *node = &presences->items[i];
+        const json_t *names = node->is_alive ? json_object_get(node->value, "regions") : NULL;
+        tellers += json_array_size(names) > 0;
+        for (size_t j = 0; j < json_array_size(names); j++) {
+            size_t at = find_region(sites, json_array_get(names, j));
+            if (at == sites->count[SITE_REGION] || last[at] == i + 1)
+                continue;
+            last[at] = i + 1;
+            knowers[at]++;
+        }
+    }
+    free(last);
+    return tellers;
+}
+
+/* A node that is gone may have known a region that is gone, too; and while a topology is being
+ * replaced some know more than others. */
+static void find_everywhere(struct sites *sites, const struct presences *presences)
+{
+    size_t count = sites->count[SITE_REGION];
+    if (presences == NULL || count == 0)
+        return;
+    size_t *knowers = mem_calloc(count, sizeof(knowers[0]));
+    size_t tellers = count_knowers(sites, presences, knowers);
+    sites->is_everywhere = mem_calloc(count, sizeof(sites->is_everywhere[0]));
+    for (size_t i = 0; i < count; i++)
+        sites->is_everywhere[i] = knowers[i] == tellers;
+    free(knowers);
+}
+
 void sites_collect(const struct presences *presences, const struct document *document,
                    struct sites *out_sites)
 {
@@ -78,6 +131,7 @@ void sites_collect(const struct presences *presences, const struct document *doc
         for (size_t i = 0; i < document->site_count[kind]; i++)
             add(&sites, (enum site_kind)kind, document->sites[kind][i].name);
     finish(&sites);
+    find_everywhere(&sites, presences);
     *out_sites = sites;
 }
 
@@ -105,6 +159,7 @@ void sites_fini(struct sites *sites)
         free(sites->names[kind]);
         free(sites->views[kind]);
     }
+    free(sites->is_everywhere);
     *sites = (struct sites){ .count = { 0 } };
 }
 
@@ -113,5 +168,6 @@ struct change_world sites_world(const struct sites *sites)
     return (struct change_world){
         .names = { sites->views[SITE_REGION], sites->views[SITE_POP] },
         .count = { sites->count[SITE_REGION], sites->count[SITE_POP] },
+        .is_everywhere = sites->is_everywhere,
     };
 }

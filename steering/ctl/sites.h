@@ -15,6 +15,7 @@ struct sites {
     char **names[2]; /* by enum site_kind, sorted */
     size_t count[2];
     struct str *views[2]; /* of the names, for struct change_world */
+    bool *is_everywhere;  /* regions that all living nodes know; NULL: all */
     /* Of the topology that all living nodes share, or of the file; "" when they differ or there is
      * none. */
     char topology[DIGEST_TEXT_MAX];

@@ -94,9 +94,10 @@ static enum err check_min_regions(const struct document *document, const struct 
         struct str name = world->names[SITE_REGION][i];
         if (!mode_is_usable(document_mode(document, SITE_REGION, name)))
             continue;
-        if (!str_eq(name, change->site))
+        bool is_it = str_eq(name, change->site);
+        if (!is_it && (world->is_everywhere == NULL || world->is_everywhere[i]))
             return ERR_OK;
-        takes_out = true;
+        takes_out |= is_it;
     }
     if (!takes_out) /* it is out of use already, this takes nothing away */
         return ERR_OK;

@@ -27,6 +27,9 @@ struct change {
 struct change_world {
     const struct str *names[2]; /* by enum site_kind */
     size_t count[2];
+    /* Of the regions: does every node know it? What only some know, or none any more, is no refuge
+     * for rule min-regions. NULL: all are. */
+    const bool *is_everywhere;
 };
 
 enum change_outcome {

@@ -57,6 +57,32 @@ static void test_collect_joins_the_living_the_dead_and_the_document(void **state
         presence_fini(&nodes[i]);
 }
 
+static void test_collect_tells_what_all_living_nodes_know(void **state)
+{
+    (void)state;
+    struct presence nodes[] = {
+        presence_make("a", true, parse("{\"regions\":[\"r1\",\"r2\",\"r3\",\"r3\"]}")),
+        presence_make("b", true, parse("{\"regions\":[\"r2\",\"r1\",\"r4\",7]}")),
+        presence_make("c", false, parse("{\"regions\":[\"r5\"]}")),
+        presence_make("d", true, NULL),
+        presence_make("e", true, parse("{\"regions\":[]}")),
+    };
+    static const bool all_five[] = { true, true, false, false, false };
+    struct presences presences = { .items = nodes, .count = ARRAY_SIZE(nodes) };
+    struct sites sites;
+    sites_collect(&presences, NULL, &sites);
+    assert_int_equal(sites.count[SITE_REGION], ARRAY_SIZE(all_five));
+    for (size_t i = 0; i < ARRAY_SIZE(all_five); i++)
+        assert_int_equal(sites.is_everywhere[i], all_five[i]);
+    sites_fini(&sites);
+    presences = (struct presences){ .items = &nodes[2], .count = 1 }; /* nobody lives */
+    sites_collect(&presences, NULL, &sites);
+    assert_true(sites.is_everywhere[0]);
+    sites_fini(&sites);
+    for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
+        presence_fini(&nodes[i]);
+}
+
 static void test_collect_several_topologies_give_none(void **state)
 {
     (void)state;
@@ -81,6 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_collect_joins_the_living_the_dead_and_the_document),
+        cmocka_unit_test(test_collect_tells_what_all_living_nodes_know),
         cmocka_unit_test(test_collect_several_topologies_give_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
