@@ -33,17 +33,42 @@ static enum err read_all(int fd, struct buf *out)
     }
 }
 
-enum err file_read(const char *path, struct buf *out)
+static enum err read_and_close(int fd, struct buf *out)
 {
-    buf_clear(out);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_from_errno(errno);
     enum err err = read_all(fd, out);
     int kept = errno;
     close(fd);
     errno = kept;
     return err;
+}
+
+enum err file_read(const char *path, struct buf *out)
+{
+    buf_clear(out);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? err_from_errno(errno) : read_and_close(fd, out);
+}
+
+enum err file_read_regular(const char *path, struct buf *out)
+{
+    struct stat found;
+    buf_clear(out);
+    /* Without O_NONBLOCK the opening of a pipe waits for somebody who writes. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return err_from_errno(errno);
+    if (fstat(fd, &found) == 0 && (S_ISREG(found.st_mode) || S_ISDIR(found.st_mode)))
+        return read_and_close(fd, out); /* of a folder read() tells what it is */
+    close(fd);
+    errno = EPERM;
+    return ERR_DENIED;
+}
+
+int file_create(const char *path)
+{
+    if (unlink(path) != 0 && errno != ENOENT)
+        return -1;
+    return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 }
 
 static enum err write_all(int fd, struct str content)
@@ -104,7 +129,7 @@ static void take_after_above(int fd, const char *path)
 
 static enum err write_temporary(const char *path, struct str content, bool is_durable)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    int fd = file_create(path);
     if (fd < 0)
         return err_from_errno(errno);
     take_after_above(fd, path);

@@ -12,6 +12,15 @@
  * ERR_NOT_FOUND, ERR_TOO_LARGE, ERR_DENIED, ERR_IO; `errno` is kept for the message. */
 MUST_USE enum err file_read(const char *path, struct buf *out);
 
+/* The same for a folder that others write in: a pipe or device put in the file's place would hold
+ * up its reader for ever. ERR_DENIED for what is no regular file. */
+MUST_USE enum err file_read_regular(const char *path, struct buf *out);
+
+/* Opens a new file at `path` for writing, in place of whatever was there: the rest of a killed
+ * writer, perhaps another user's, or a link or pipe that somebody put there to catch one. -1 with
+ * `errno`. */
+int file_create(const char *path);
+
 /* Replaces `path` atomically: temporary file beside it, write, fsync, rename, fsync of the
  * folder. On failure the old file stands and the temporary is gone; only when the folder could
  * not be synced (a dying disk) may the new one. ERR_NO_SPACE, ERR_DENIED, ERR_IO; `errno` is kept.

@@ -70,7 +70,7 @@ bool break_glass_file_look(struct break_glass_file *file, const struct topology 
     if (file->path == NULL)
         return false;
     buf_init(&seen, BREAK_GLASS_MAX_BYTES);
-    enum err err = file_read(file->path, &seen);
+    enum err err = file_read_regular(file->path, &seen);
     if (err == ERR_NOT_FOUND && !file->was_seen)
         goto out;
     file->was_seen = true;

@@ -218,17 +218,13 @@ static void try_presence(struct steering *steering)
 
 static struct document *document_clone(const struct document *document)
 {
-    struct buf text;
     struct diag diag;
     struct document *clone = NULL;
-    buf_init(&text, 4 * (size_t)DOCUMENT_MAX_BYTES);
     diag_init(&diag);
-    document_format(document, &text);
-    enum err err = document_parse(buf_str(&text), &diag, &clone);
-    assert(err == ERR_OK); /* it was parsed, or made by us, before */
+    enum err err = document_from_value(json_deep_copy(document->value), &diag, &clone);
+    assert(err == ERR_OK); /* it was checked, or made by us, before */
     (void)err;
     diag_fini(&diag);
-    buf_fini(&text);
     return clone;
 }
 
@@ -299,7 +295,9 @@ static void look(struct steering *steering)
         return;
     bool is_other = look_at_store(steering);
     is_other |= look_at_break_glass(steering);
-    if (has_other_note(steering))
+    /* Removed by somebody: who does not see us must not believe that nobody is there. */
+    bool is_unseen = steering->is_announced && !presence_is_written(steering->store);
+    if (is_unseen || has_other_note(steering))
         steering->is_presence_due = true;
     if (is_other)
         steering->settings.on_change(steering->settings.owner);

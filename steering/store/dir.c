@@ -50,7 +50,7 @@ bool dir_write_file(const char *path, struct str text, bool is_durable, const ch
 {
     if (!dir_step(step))
         return false;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    int fd = file_create(path);
     if (fd < 0)
         return false;
     char *folder = file_beside(path, ".");
@@ -112,8 +112,7 @@ static enum err explain_lock_failure(const struct dir_store *dir, int errnum, st
 enum err dir_lock(struct dir_store *dir, int operation, struct diag *diag, int *out_fd)
 {
     for (;;) {
-        /* Reading is enough for a lock: writers may be several users. */
-        int fd = open(dir->lock_path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+        int fd = open(dir->lock_path, DIR_LOCK_FLAGS, 0644);
         if (fd < 0)
             return explain_lock_failure(dir, errno, diag);
         file_take_after(fd, dir->folder);
@@ -135,7 +134,7 @@ enum err dir_lock(struct dir_store *dir, int operation, struct diag *diag, int *
 static enum err get(struct store *store, struct diag *diag, struct buf *out_text)
 {
     struct dir_store *dir = dir_of(store);
-    enum err err = file_read(dir->document_path, out_text);
+    enum err err = file_read_regular(dir->document_path, out_text);
     int errnum = errno;
     if (err == ERR_NOT_FOUND && access(dir->folder, F_OK) != 0)
         diag_error(diag, 0, 0,
@@ -234,6 +233,7 @@ static const struct store_ops ops = {
     .drain = drain,
     .announce = dir_announce,
     .withdraw = dir_withdraw,
+    .is_announced = dir_is_announced,
     .list = dir_list,
     .history = dir_history,
     .prepare = prepare,

@@ -26,7 +26,7 @@ enum err dir_read_copy(const struct dir_store *dir, uint64_t generation,
     char *path = dir_copy_path(dir, generation);
     buf_init(&text, DOCUMENT_MAX_BYTES);
     diag_init(&ignored);
-    enum err err = file_read(path, &text);
+    enum err err = file_read_regular(path, &text);
     if (err == ERR_OK)
         err = store_parse(buf_str(&text), &ignored, out_document);
     diag_fini(&ignored);
@@ -35,23 +35,60 @@ enum err dir_read_copy(const struct dir_store *dir, uint64_t generation,
     return err;
 }
 
-bool dir_has_copy(const struct dir_store *dir, uint64_t generation, const char *digest)
+static bool is_digest_of(struct str text, const char *digest)
 {
-    char text[DIGEST_TEXT_MAX];
-    struct document *copy = NULL;
-    if (dir_read_copy(dir, generation, &copy) != ERR_OK)
-        return false;
-    struct digest found = document_digest(copy);
-    document_free(copy);
-    return strcmp(digest_format(&found, text), digest) == 0;
+    char found[DIGEST_TEXT_MAX];
+    struct digest whole = digest_of(text.ptr, text.len);
+    return strcmp(digest_format(&whole, found), digest) == 0;
 }
 
-bool dir_is_unborn(const struct dir_store *dir, const json_t *record, const char *present)
+/* The text as it is written here comes first: a newer steer's need not parse. */
+static bool is_copy_of(struct str text, const char *digest)
+{
+    char found[DIGEST_TEXT_MAX];
+    struct document *copy = NULL;
+    struct diag ignored;
+    if (is_digest_of(text, digest))
+        return true;
+    diag_init(&ignored);
+    enum err err = store_parse(text, &ignored, &copy);
+    diag_fini(&ignored);
+    if (err != ERR_OK)
+        return false;
+    struct digest canonical = document_digest(copy);
+    document_free(copy);
+    return strcmp(digest_format(&canonical, found), digest) == 0;
+}
+
+enum err dir_find_copy(const struct dir_store *dir, uint64_t generation, const char *digest)
+{
+    struct buf text;
+    char *path = dir_copy_path(dir, generation);
+    buf_init(&text, DOCUMENT_MAX_BYTES);
+    enum err err = file_read_regular(path, &text);
+    if (err == ERR_TOO_LARGE || (err == ERR_OK && !is_copy_of(buf_str(&text), digest)))
+        err = ERR_NOT_FOUND;
+    int kept = errno;
+    buf_fini(&text);
+    free(path);
+    errno = kept;
+    return err;
+}
+
+bool dir_has_copy(const struct dir_store *dir, uint64_t generation, const char *digest)
+{
+    return dir_find_copy(dir, generation, digest) == ERR_OK;
+}
+
+enum err dir_find_unborn(const struct dir_store *dir, const json_t *record, const char *present)
 {
     struct str after = json_get_str(record, "after");
     if (!str_eq_text(json_get_str(record, "before"), present) || str_eq_text(after, present))
-        return false;
-    return !dir_has_copy(dir, (uint64_t)json_get_int(record, "gen", 0), after.ptr);
+        return ERR_NOT_FOUND;
+    enum err err = dir_find_copy(dir, (uint64_t)json_get_int(record, "gen", 0), after.ptr);
+    if (err == ERR_OK)
+        return ERR_NOT_FOUND;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 static bool is_copy(const char *name, uint64_t *out_generation)
@@ -67,10 +104,15 @@ struct dir_copies dir_scan_copies(const struct dir_store *dir, uint64_t above, u
 {
     struct dir_copies copies = { .count = 0 };
     DIR *folder = opendir(dir->history_folder);
-    if (folder == NULL)
-        return copies;
-    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+    copies.is_unreadable = folder == NULL && errno != ENOENT;
+    while (folder != NULL) {
         uint64_t generation;
+        errno = 0;
+        const struct dirent *entry = readdir(folder);
+        if (entry == NULL) {
+            copies.is_unreadable = errno != 0;
+            break;
+        }
         if (!is_copy(entry->d_name, &generation) || generation <= above || generation >= below)
             continue;
         copies.count++;
@@ -79,8 +121,15 @@ struct dir_copies dir_scan_copies(const struct dir_store *dir, uint64_t above, u
         if (generation > copies.highest)
             copies.highest = generation;
     }
-    closedir(folder);
+    if (folder != NULL)
+        closedir(folder);
     return copies;
+}
+
+bool dir_has_no_copies(const struct dir_store *dir)
+{
+    struct dir_copies copies = dir_scan_copies(dir, 0, UINT64_MAX);
+    return copies.count == 0 && !copies.is_unreadable;
 }
 
 void dir_prune_copies(const struct dir_store *dir, uint64_t newest)

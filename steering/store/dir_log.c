@@ -265,7 +265,7 @@ static void judge_document(const struct dir_store *dir, struct verifier *verifie
     char text[DIGEST_TEXT_MAX];
     struct digest digest = document_digest(document);
     digest_format(&digest, text);
-    if (dir_is_unborn(dir, last, text))
+    if (dir_find_unborn(dir, last, text) == ERR_OK)
         drop_unborn(verifier->history);
     else if (document->generation > verifier->generation)
         report(verifier, "the log ends here, before the present document");
@@ -278,7 +278,7 @@ static void judge_document(const struct dir_store *dir, struct verifier *verifie
 /* The very first write, killed before its document was in place. */
 static bool is_first_unborn(const struct dir_store *dir, const struct store_history *history)
 {
-    return history->total_count == 1 && dir_scan_copies(dir, 0, UINT64_MAX).count == 0;
+    return history->total_count == 1 && dir_has_no_copies(dir);
 }
 
 static void judge_end(struct dir_store *dir, struct verifier *verifier)
@@ -313,6 +313,16 @@ static void reverse(json_t *array)
     }
 }
 
+/* NULL with errno. */
+static FILE *open_for_reading(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not to wait for a pipe */
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+    if (file == NULL && fd >= 0)
+        close(fd);
+    return file;
+}
+
 enum err dir_history(struct store *store, size_t max_count, struct diag *diag,
                      struct store_history *out_history)
 {
@@ -321,7 +331,7 @@ enum err dir_history(struct store *store, size_t max_count, struct diag *diag,
     struct verifier verifier = { .history = &history, .max_count = max_count };
     struct diag ignored;
     int lock_fd = -1;
-    FILE *file = fopen(dir->log_path, "re");
+    FILE *file = open_for_reading(dir->log_path);
     if (file == NULL)
         return diag_errno(diag, errno, "cannot read the log '%s'", dir->log_path);
     history.records = json_array();

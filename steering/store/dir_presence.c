@@ -41,7 +41,7 @@ void dir_withdraw(struct store *store)
 static int open_locked(const char *path, const char *folder)
 {
     for (int tries = 0; tries < JOIN_TRIES; tries++) {
-        int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+        int fd = open(path, DIR_LOCK_FLAGS, 0644);
         if (fd < 0)
             return -1;
         file_take_after(fd, folder);
@@ -111,12 +111,19 @@ enum err dir_announce(struct store *store, const char *node_id, struct str text,
     return err;
 }
 
+bool dir_is_announced(struct store *store)
+{
+    const struct dir_store *dir = dir_of(store);
+    return dir->node_id != NULL && dir_is_same_file(dir->node_lock_fd, dir->node_lock_path) &&
+           access(dir->node_path, F_OK) == 0;
+}
+
 /* ---- the reader's side ------------------------------------------------------------------- */
 
 static bool is_alive(const struct dir_store *dir, const char *id)
 {
     char *path = node_path(dir, id, ".lock");
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     free(path);
     if (fd < 0)
         return errno != ENOENT; /* cannot tell: better waited for than overlooked */
@@ -135,10 +142,11 @@ static void add_node(const struct dir_store *dir, const char *id, struct presenc
     diag_init(&ignored);
     /* Alive is asked first: a node that leaves in between has removed its file. */
     bool lives = is_alive(dir, id);
-    enum err err = file_read(path, &text);
+    enum err err = file_read_regular(path, &text);
     if (err == ERR_OK && json_parse(buf_str(&text), &ignored, &value) != ERR_OK)
         value = NULL;
-    if (err != ERR_NOT_FOUND) {
+    /* Without a file, but still alive when asked once more: it could not write it. */
+    if (err != ERR_NOT_FOUND || (lives && is_alive(dir, id))) {
         out->items = mem_resize(out->items, out->count + 1, sizeof(out->items[0]));
         out->items[out->count++] = presence_make(id, lives, value);
     }
@@ -147,48 +155,91 @@ static void add_node(const struct dir_store *dir, const char *id, struct presenc
     free(path);
 }
 
-static bool is_node_file(const char *name, char out_id[PRESENCE_ID_MAX + 1])
+struct node_id {
+    char text[PRESENCE_ID_MAX + 1];
+};
+
+/* The ids of all nodes in the folder. */
+struct node_ids {
+    struct node_id *items;
+    size_t count, capacity;
+};
+
+static bool is_node_file(const char *name, struct node_id *out_id)
 {
     struct str id = str_from(name);
-    if (!str_ends_with(id, STR(".json")))
+    if (!str_ends_with(id, STR(".json")) && !str_ends_with(id, STR(".lock")))
         return false;
     id.len -= 5;
     if (!presence_is_id(id))
         return false;
-    memcpy(out_id, id.ptr, id.len);
-    out_id[id.len] = '\0';
+    memcpy(out_id->text, id.ptr, id.len);
+    out_id->text[id.len] = '\0';
     return true;
 }
 
 static int compare_ids(const void *a, const void *b)
 {
-    const struct presence *left = a, *right = b;
-    return strcmp(left->id, right->id);
+    const struct node_id *left = a, *right = b;
+    return strcmp(left->text, right->text);
+}
+
+static void sort_and_drop_doubles(struct node_ids *ids)
+{
+    size_t kept = 0;
+    if (ids->count > 1)
+        qsort(ids->items, ids->count, sizeof(ids->items[0]), compare_ids);
+    for (size_t i = 0; i < ids->count; i++)
+        if (kept == 0 || strcmp(ids->items[kept - 1].text, ids->items[i].text) != 0)
+            ids->items[kept++] = ids->items[i];
+    ids->count = kept;
+}
+
+/* By both of a node's files: a file system may leave out one that is being replaced while the
+ * folder is read, and the lock never is. */
+static bool read_ids(DIR *folder, struct node_ids *ids)
+{
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(folder);
+        if (entry == NULL)
+            return errno == 0;
+        ids->items = mem_grow(ids->items, ids->count, &ids->capacity, sizeof(ids->items[0]));
+        if (ids->count <= 2 * PRESENCE_MAX && is_node_file(entry->d_name, &ids->items[ids->count]))
+            ids->count++;
+    }
+}
+
+static enum err find_ids(const struct dir_store *dir, struct diag *diag, struct node_ids *ids)
+{
+    DIR *folder = opendir(dir->nodes_folder);
+    if (folder == NULL && errno == ENOENT)
+        return ERR_OK;
+    bool is_read = folder != NULL && read_ids(folder, ids);
+    int kept = errno;
+    if (folder != NULL)
+        closedir(folder);
+    /* Half a list would pass for a whole one: nobody would wait for the rest. */
+    if (!is_read)
+        return diag_errno(diag, kept, "cannot read the folder '%s'", dir->nodes_folder);
+    sort_and_drop_doubles(ids);
+    if (ids->count < PRESENCE_MAX)
+        return ERR_OK;
+    diag_error(diag, 0, 0, "'%s' lists %d nodes or more; remove the files of the dead",
+               dir->nodes_folder, PRESENCE_MAX);
+    return ERR_TOO_LARGE;
 }
 
 enum err dir_list(struct store *store, struct diag *diag, struct presences *out_presences)
 {
     const struct dir_store *dir = dir_of(store);
     struct presences found = { .items = NULL };
-    DIR *folder = opendir(dir->nodes_folder);
-    if (folder == NULL && errno != ENOENT)
-        return diag_errno(diag, errno, "cannot read the folder '%s'", dir->nodes_folder);
-    for (const struct dirent *entry = folder != NULL ? readdir(folder) : NULL; entry != NULL;
-         entry = readdir(folder)) {
-        char id[PRESENCE_ID_MAX + 1];
-        if (is_node_file(entry->d_name, id) && found.count < PRESENCE_MAX)
-            add_node(dir, id, &found);
-    }
-    if (folder != NULL)
-        closedir(folder);
-    if (found.count > 1)
-        qsort(found.items, found.count, sizeof(found.items[0]), compare_ids);
-    if (found.count == PRESENCE_MAX) {
-        presences_fini(&found);
-        diag_error(diag, 0, 0, "'%s' lists %d nodes or more; remove the files of the dead",
-                   dir->nodes_folder, PRESENCE_MAX);
-        return ERR_TOO_LARGE;
-    }
-    *out_presences = found;
-    return ERR_OK;
+    struct node_ids ids = { .items = NULL };
+    enum err err = find_ids(dir, diag, &ids);
+    for (size_t i = 0; err == ERR_OK && i < ids.count; i++)
+        add_node(dir, ids.items[i].text, &found);
+    free(ids.items);
+    if (err == ERR_OK)
+        *out_presences = found;
+    return err;
 }

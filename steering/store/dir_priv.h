@@ -15,6 +15,8 @@
  */
 #pragma once
 
+#include <fcntl.h>
+
 #include "steering/store/store_priv.h"
 
 struct dir_store {
@@ -40,10 +42,14 @@ extern int (*dir_step_hook)(const char *step);
 bool dir_step(const char *step);
 /* Writes all of `text` at `offset`; false with errno set. */
 bool dir_write_at(int fd, struct str text, uint64_t offset, const char *step);
-/* Creates or truncates `path` and writes `text`; false with errno set. */
+/* Creates `path` anew and writes `text`; false with errno set. */
 bool dir_write_file(const char *path, struct str text, bool is_durable, const char *step);
 
 /* ---- lock -------------------------------------------------------------------------------- */
+
+/* How locks are opened: reading is enough, for they may be used by several users; and what is a
+ * pipe must not hold up anybody. */
+enum { DIR_LOCK_FLAGS = O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
 
 /* Waits up to lock_wait_ms, ten seconds. `operation` is LOCK_EX or LOCK_SH. ERR_UNREACHABLE. */
 MUST_USE enum err dir_lock(struct dir_store *dir, int operation, struct diag *diag, int *out_fd);
@@ -108,14 +114,23 @@ MUST_USE enum err dir_read_copy(const struct dir_store *dir, uint64_t generation
 char *dir_copy_path(const struct dir_store *dir, uint64_t generation);
 /* True when the copy of `generation` is there and has this digest: it was reached. */
 bool dir_has_copy(const struct dir_store *dir, uint64_t generation, const char *digest);
-/* True when `record` announces a document that never replaced the one with digest `present`. */
-bool dir_is_unborn(const struct dir_store *dir, const json_t *record, const char *present);
+/* The same, but what cannot be read is not taken for missing: ERR_OK, ERR_NOT_FOUND, or why nobody
+ * can tell, with errno. */
+MUST_USE enum err dir_find_copy(const struct dir_store *dir, uint64_t generation,
+                                const char *digest);
+/* ERR_OK when `record` announces a document that never replaced the one with digest `present`,
+ * ERR_NOT_FOUND when it does not; else nobody can tell, with errno. */
+MUST_USE enum err dir_find_unborn(const struct dir_store *dir, const json_t *record,
+                                  const char *present);
 struct dir_copies {
     size_t count;
     uint64_t lowest, highest; /* 0: none */
+    bool is_unreadable;       /* there may be more */
 };
 /* The copies of generations strictly between the two. */
 struct dir_copies dir_scan_copies(const struct dir_store *dir, uint64_t above, uint64_t below);
+/* True when it is certain that there is none. */
+bool dir_has_no_copies(const struct dir_store *dir);
 /* Leaves the last STORE_KEPT_DOCUMENTS before and with `newest`. */
 void dir_prune_copies(const struct dir_store *dir, uint64_t newest);
 
@@ -130,6 +145,7 @@ enum err dir_repair(struct store *store, const struct document *from,
 
 enum err dir_announce(struct store *store, const char *node_id, struct str text, struct diag *diag);
 void dir_withdraw(struct store *store);
+bool dir_is_announced(struct store *store);
 enum err dir_list(struct store *store, struct diag *diag, struct presences *out_presences);
 /* Lets go of the node's lock without removing what was announced. */
 void dir_abandon(struct dir_store *dir);

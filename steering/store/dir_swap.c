@@ -56,14 +56,25 @@ static enum err cut_log(struct swap *swap, uint64_t end)
     if (!dir_step("log.cut") || ftruncate(swap->log_fd, (off_t)end) != 0 ||
         !dir_step("log.cut.sync") || fsync(swap->log_fd) != 0)
         return refuse_errno(swap, errno, swap->dir->log_path);
-    return log_tail_read(&swap->tail, swap->log_fd) == ERR_OK ? ERR_OK : ERR_UNREACHABLE;
+    return log_tail_read(&swap->tail, swap->log_fd) == ERR_OK
+               ? ERR_OK
+               : refuse_errno(swap, errno, swap->dir->log_path);
 }
 
 bool swap_is_fresh(const struct swap *swap)
 {
     /* The very first write, killed, leaves at most one record and no copy. */
     return swap->document_err == ERR_NOT_FOUND && swap->tail.last_start == 0 &&
-           dir_scan_copies(swap->dir, 0, UINT64_MAX).count == 0;
+           dir_has_no_copies(swap->dir);
+}
+
+/* Whether the last record's document was ever reached: its copy would tell. */
+static enum err refuse_unreadable_copy(struct swap *swap, int errnum)
+{
+    diag_errno(swap->diag, errnum,
+               "cannot read the copy of generation %" PRIi64 " in '%s', nothing was written",
+               json_get_int(swap->tail.last, "gen", 0), swap->dir->history_folder);
+    return ERR_UNREACHABLE;
 }
 
 static enum err heal_log(struct swap *swap)
@@ -73,10 +84,14 @@ static enum err heal_log(struct swap *swap)
         err = cut_log(swap, swap->tail.end);
     if (err != ERR_OK || swap->tail.end == 0)
         return err;
-    if (swap_is_fresh(swap) ||
-        (swap->current != NULL && dir_is_unborn(swap->dir, swap->tail.last, swap->digest)))
-        err = cut_log(swap, swap->tail.last_start);
-    return err;
+    if (swap_is_fresh(swap))
+        return cut_log(swap, swap->tail.last_start);
+    if (swap->current == NULL)
+        return ERR_OK;
+    err = dir_find_unborn(swap->dir, swap->tail.last, swap->digest);
+    if (err == ERR_OK)
+        return cut_log(swap, swap->tail.last_start);
+    return err == ERR_NOT_FOUND ? ERR_OK : refuse_unreadable_copy(swap, errno);
 }
 
 /* No fsync: a copy that a power cut spoils is noticed by its digest, and the document itself is
@@ -149,8 +164,26 @@ static bool write_all(struct swap *swap, struct str text, struct str line)
     return dir_write_file(dir->temporary_path, text, true, "document.write") &&
            dir_write_file(dir->copy_temporary_path, text, false, "copy.write") &&
            dir_write_at(swap->log_fd, line, swap->tail.end, "log.write") && dir_step("log.sync") &&
-           fsync(swap->log_fd) == 0 && dir_step("document.rename") &&
-           rename(dir->temporary_path, dir->document_path) == 0;
+           fsync(swap->log_fd) == 0;
+}
+
+static bool move_in(const struct dir_store *dir)
+{
+    return dir_step("document.rename") && rename(dir->temporary_path, dir->document_path) == 0;
+}
+
+/* A rename can be done and told as failed: a network file system whose answer was lost repeats it
+ * and finds nothing left to rename, or a disk fails behind it. ERR_OK: it is in place;
+ * ERR_NOT_FOUND: something else or nothing is; else nobody can tell. */
+static enum err find_in_place(const struct dir_store *dir, struct str text)
+{
+    struct buf there;
+    buf_init(&there, DOCUMENT_MAX_BYTES + 4096);
+    enum err err = file_read_regular(dir->document_path, &there);
+    if (err == ERR_TOO_LARGE || (err == ERR_OK && !str_eq(buf_str(&there), text)))
+        err = ERR_NOT_FOUND;
+    buf_fini(&there);
+    return err;
 }
 
 static void take_back(struct swap *swap)
@@ -175,11 +208,13 @@ static bool sync_folder(const struct dir_store *dir)
     return is_done;
 }
 
-static enum err finish(struct swap *swap, uint64_t generation)
+/* `moved` is the errno of the rename, or 0. */
+static enum err finish(struct swap *swap, uint64_t generation, int moved)
 {
     const struct dir_store *dir = swap->dir;
     enum err err = ERR_OK;
-    if (!sync_folder(dir)) {
+    if (!sync_folder(dir) || moved != 0) {
+        errno = moved != 0 ? moved : errno;
         diag_errno(swap->diag, errno,
                    "generation %" PRIu64 " is in place, but the disk did not confirm it",
                    generation);
@@ -198,11 +233,21 @@ static enum err finish(struct swap *swap, uint64_t generation)
 static enum err write_and_finish(struct swap *swap, struct str text, struct str line,
                                  uint64_t generation)
 {
-    if (write_all(swap, text, line))
-        return finish(swap, generation);
+    bool is_written = write_all(swap, text, line);
+    if (is_written && move_in(swap->dir))
+        return finish(swap, generation, 0);
     int kept = errno;
-    take_back(swap);
-    return refuse_errno(swap, kept, swap->dir->folder);
+    enum err found = is_written ? find_in_place(swap->dir, text) : ERR_NOT_FOUND;
+    if (found == ERR_OK)
+        return finish(swap, generation, kept);
+    if (found == ERR_NOT_FOUND) {
+        take_back(swap);
+        return refuse_errno(swap, kept, swap->dir->folder);
+    }
+    /* The record stays in the log: the next writer sees whether its document came. */
+    diag_errno(swap->diag, kept, "nobody can tell whether generation %" PRIu64 " is in place",
+               generation);
+    return ERR_OUTCOME_UNKNOWN;
 }
 
 enum err swap_commit(struct swap *swap, const struct document *next, const char *before)

@@ -91,7 +91,7 @@ static enum err load_one(const char *folder, const struct kept *kept, struct dia
     char *path = file_join(folder, kept->name);
     buf_init(&text, DOCUMENT_MAX_BYTES);
     diag_set_file(diag, path);
-    enum err err = file_read(path, &text);
+    enum err err = file_read_regular(path, &text);
     if (err != ERR_OK)
         diag_warning(diag, 0, 0, "passed over: %s", err_text(err));
     struct diag problems;

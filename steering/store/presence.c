@@ -43,6 +43,11 @@ enum err presence_write(struct store *store, const char *node_id, const json_t *
     return err;
 }
 
+bool presence_is_written(struct store *store)
+{
+    return store->ops->is_announced(store);
+}
+
 void presence_remove(struct store *store)
 {
     store->ops->withdraw(store);

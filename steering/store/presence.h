@@ -33,6 +33,8 @@ bool presence_is_id(struct str text);
  * ERR_IO: what was announced before stands. */
 MUST_USE enum err presence_write(struct store *store, const char *node_id, const json_t *value,
                                  struct diag *diag);
+/* False when nothing was announced through `store`, or when it was removed since. */
+bool presence_is_written(struct store *store);
 /* The clean goodbye; nothing happens when nothing had been announced. */
 void presence_remove(struct store *store);
 

@@ -15,6 +15,7 @@ struct store_ops {
     enum err (*announce)(struct store *store, const char *node_id, struct str text,
                          struct diag *diag);
     void (*withdraw)(struct store *store);
+    bool (*is_announced)(struct store *store);
     enum err (*list)(struct store *store, struct diag *diag, struct presences *out_presences);
     enum err (*history)(struct store *store, size_t max_count, struct diag *diag,
                         struct store_history *out_history);

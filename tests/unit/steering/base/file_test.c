@@ -113,6 +113,58 @@ static void test_file_read_failures_keep_errno(void **state)
     free(path);
 }
 
+static void test_file_read_regular_refuses_pipes_and_devices(void **state)
+{
+    struct buf content;
+    char *path = inside("pipe"), *file = inside("plain");
+    (void)state;
+    buf_init(&content, 8);
+    alarm(60); /* a hang ends here */
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(file_read_regular(path, &content), ERR_DENIED);
+    assert_int_equal(errno, EPERM);
+    assert_int_equal(file_read_regular("/dev/zero", &content), ERR_DENIED);
+    assert_int_equal(file_read_regular(folder, &content), ERR_IO);
+    assert_int_equal(errno, EISDIR);
+    assert_int_equal(file_replace(file, STR("x"), false), ERR_OK);
+    assert_int_equal(file_read_regular(file, &content), ERR_OK);
+    assert_string_equal(buf_text(&content), "x");
+    alarm(0);
+    buf_fini(&content);
+    free(file);
+    free(path);
+}
+
+/* A new file each time: what was there may be a pipe, or have another name elsewhere. */
+static void test_file_create_replaces_what_is_there(void **state)
+{
+    struct buf content;
+    char *path = inside("new"), *other = inside("other"), *link_path = inside("new2");
+    (void)state;
+    buf_init(&content, 8);
+    assert_int_equal(file_replace(other, STR("secret"), false), ERR_OK);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(link(other, link_path), 0);
+    const char *const paths[] = { path, link_path, path, link_path };
+    alarm(60);
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        int fd = file_create(paths[i]);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, "y", 1), 1);
+        close(fd);
+        assert_int_equal(file_read_regular(paths[i], &content), ERR_OK);
+        assert_string_equal(buf_text(&content), "y");
+    }
+    alarm(0);
+    assert_int_equal(file_read(other, &content), ERR_OK);
+    assert_string_equal(buf_text(&content), "secret");
+    assert_int_equal(file_create(folder), -1);
+    buf_fini(&content);
+    free(link_path);
+    free(other);
+    free(path);
+}
+
 static void test_file_replace_into_absent_folder(void **state)
 {
     (void)state;
@@ -318,6 +370,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_file_replace_then_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_file_read_ceiling, setup, teardown),
         cmocka_unit_test_setup_teardown(test_file_read_failures_keep_errno, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_file_read_regular_refuses_pipes_and_devices, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_file_create_replaces_what_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(test_file_replace_into_absent_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(test_file_replace_failed_rename_leaves_nothing, setup,
                                         teardown),

@@ -293,6 +293,54 @@ static void test_unsupported_document_is_rejected_in_the_presence(void **state)
     presence_fini(&presence);
 }
 
+static bool has_presence(struct rig *rig)
+{
+    struct presence presence = read_presence(rig);
+    bool is_there = presence.is_alive && presence.generation == 1;
+    presence_fini(&presence);
+    return is_there;
+}
+
+/* Without any change of the document. */
+static void test_removed_presence_comes_back(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const names[] = { "dns-1.json", "dns-1.lock" };
+    char path[PATH_CAPACITY + 32];
+    write_document(rig, CALM("1"));
+    start(rig);
+    for (size_t i = 0; i <= ARRAY_SIZE(names); i++) { /* one, the other, and the whole folder */
+        for (size_t j = 0; j < ARRAY_SIZE(names); j++) {
+            snprintf(path, sizeof(path), "%s/nodes/%s", rig->store, names[j]);
+            if (i == j || i == ARRAY_SIZE(names))
+                assert_int_equal(unlink(path), 0);
+        }
+        snprintf(path, sizeof(path), "%s/nodes", rig->store);
+        if (i == ARRAY_SIZE(names))
+            assert_int_equal(rmdir(path), 0);
+        assert_false(has_presence(rig));
+        run_until(rig, has_presence, "the presence");
+    }
+}
+
+static void test_document_too_large_to_be_written_back_is_refused(void **state)
+{
+    struct rig *rig = *state;
+    struct buf text;
+    write_document(rig, CALM("1"));
+    start(rig);
+    buf_init(&text, DOCUMENT_MAX_BYTES);
+    buf_append_text(&text, "{\"v\":1,\"epoch\":\"01E\",\"gen\":2,\"x\":[0.1");
+    for (size_t i = 0; i < 250000; i++)
+        buf_append_text(&text, ",0.1");
+    buf_append_text(&text, "]}");
+    write_document(rig, buf_text(&text));
+    buf_fini(&text);
+    run_until(rig, has_problem, "the problem");
+    assert_string_equal(steering_report(rig->steering).store_reason, "garbage");
+    assert_int_equal(steering_report(rig->steering).generation, 1);
+}
+
 static void test_break_glass_beats_the_document(void **state)
 {
     struct rig *rig = *state;
@@ -354,6 +402,8 @@ int main(void)
         WITH_RIG(test_presence_waits_until_settled),
         WITH_RIG(test_damage_keeps_the_last_good_also_after_a_restart),
         WITH_RIG(test_unsupported_document_is_rejected_in_the_presence),
+        WITH_RIG(test_removed_presence_comes_back),
+        WITH_RIG(test_document_too_large_to_be_written_back_is_refused),
         WITH_RIG(test_break_glass_beats_the_document),
         WITH_RIG(test_start_refuses_a_taken_id),
         WITH_RIG(test_close_takes_the_presence_back),

@@ -231,6 +231,52 @@ static void test_cas_every_effect_failing_loses_nothing(void **state)
     }
 }
 
+/* ---- a rename that is done and told as failed ----------------------------------------------- */
+
+static struct fixture *renaming;
+
+static int rename_and_fail(const char *step)
+{
+    if (strcmp(step, "document.rename") != 0)
+        return 0;
+    char *from = fixture_path(renaming, "document.json.tmp");
+    char *to = fixture_path(renaming, "document.json");
+    assert_int_equal(rename(from, to), 0);
+    free(from);
+    free(to);
+    return EIO;
+}
+
+/* "Nothing was written" would be a lie, and the log without its record another one. */
+static void test_cas_rename_done_but_told_as_failed_is_unknown(void **state)
+{
+    (void)state;
+    for (int start = 0; start < START_COUNT; start++) {
+        struct fixture fixture = make_start(start);
+        struct store_written written = { .generation = 0 };
+        renaming = &fixture;
+        dir_step_hook = rename_and_fail;
+        assert_int_equal(write_once(&fixture, start, "renamed", &written), ERR_OUTCOME_UNKNOWN);
+        dir_step_hook = NULL;
+        assert_non_null(strstr(diag_first(&fixture.diag), "is in place"));
+        assert_int_equal(fixture_generation(&fixture), start_generations[start] + 1);
+        assert_int_equal(written.generation, start_generations[start] + 1);
+        fixture_must_verify(&fixture, start_generations[start] + 1);
+        fixture_forget_diag(&fixture);
+        if (start != STORE_DAMAGED) { /* the same again does no harm */
+            struct store_audit audit = fixture_audit("renamed");
+            struct store_expected expected = { STR("01EPOCH"), start_generations[start] };
+            struct document *next = document_new("01EPOCH");
+            assert_int_equal(
+                store_cas(fixture.store, &expected, next, &audit, &fixture.diag, &written), ERR_OK);
+            assert_true(written.is_repeat);
+            document_free(next);
+        }
+        check_goes_on(&fixture, start, start_generations[start] + 1);
+        fixture_fini(&fixture);
+    }
+}
+
 /* ---- a real full disk, a real read-only folder -------------------------------------------- */
 
 static void write_text_file(const char *path, const char *text)
@@ -380,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_cas_killed_at_every_step),
         cmocka_unit_test(test_cas_killed_again_while_healing),
         cmocka_unit_test(test_cas_every_effect_failing_loses_nothing),
+        cmocka_unit_test(test_cas_rename_done_but_told_as_failed_is_unknown),
         cmocka_unit_test(test_cas_full_disk_writes_nothing),
         cmocka_unit_test(test_cas_file_size_limit_writes_nothing),
         cmocka_unit_test(test_cas_read_only_folder_writes_nothing),

@@ -236,6 +236,98 @@ static void test_repair_rolled_back_document(void **state)
     fixture_fini(&fixture);
 }
 
+/* That a generation was never reached is proven by a missing copy, not by one on a bad disk. */
+static void test_cas_unreadable_copy_cuts_nothing_off(void **state)
+{
+    (void)state;
+    struct fixture fixture = fixture_init();
+    struct store_written written;
+    fixture_must_step(&fixture, "op-1");
+    char *old = fixture_read(&fixture, "document.json");
+    fixture_must_step(&fixture, "op-2");
+    char *log = fixture_read(&fixture, "log.ndjson");
+    char *copy = fixture_path(&fixture, "history/2.json");
+    fixture_put(&fixture, "document.json", old); /* an old copy was put back */
+    assert_int_equal(unlink(copy), 0);
+    assert_int_equal(file_make_folders(copy), ERR_OK); /* read() fails on it, for root as well */
+    assert_int_equal(fixture_step(&fixture, "op-3", &written), ERR_UNREACHABLE);
+    assert_non_null(strstr(diag_first(&fixture.diag), "cannot read the copy of generation 2"));
+    char *now = fixture_read(&fixture, "log.ndjson");
+    assert_string_equal(now, log);
+    assert_int_equal(fixture_generation(&fixture), 1);
+    free(now);
+    free(copy);
+    free(log);
+    free(old);
+    fixture_fini(&fixture);
+}
+
+/* A newer steer's copy does not parse here, and is one all the same. */
+static void test_cas_copy_of_a_newer_steer_proves_its_generation(void **state)
+{
+    (void)state;
+    struct fixture fixture = fixture_init();
+    struct store_written written;
+    char digest[DIGEST_TEXT_MAX];
+    fixture_must_step(&fixture, "op-1");
+    char *old = fixture_read(&fixture, "document.json");
+    fixture_must_step(&fixture, "op-2");
+    const char *newer = "{\"epoch\":\"01EPOCH\",\"gen\":2,\"v\":2}";
+    struct digest of_newer = digest_of(newer, strlen(newer));
+    struct buf log;
+    buf_init(&log, 1 << 16);
+    struct digest of_old = digest_of(old, strlen(old));
+    char before[DIGEST_TEXT_MAX];
+    buf_append_format(&log,
+                      "{\"after\":\"%s\",\"before\":\"%s\",\"epoch\":\"01EPOCH\",\"gen\":2}\n",
+                      digest_format(&of_newer, digest), digest_format(&of_old, before));
+    fixture_put(&fixture, "log.ndjson", buf_text(&log));
+    fixture_put(&fixture, "history/2.json", newer);
+    fixture_put(&fixture, "document.json", old);
+    assert_int_equal(fixture_step(&fixture, "op-3", &written), ERR_UNREACHABLE);
+    assert_non_null(strstr(diag_first(&fixture.diag), "an old copy was put back"));
+    char *now = fixture_read(&fixture, "log.ndjson");
+    assert_string_equal(now, buf_text(&log));
+    free(now);
+    buf_fini(&log);
+    free(old);
+    fixture_fini(&fixture);
+}
+
+/* Opening a pipe waits for its other end, for ever when nobody comes. */
+static void test_pipes_in_the_folder_hold_nobody_up(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "nodes/evil.json",   "nodes/evil.lock", "history/1.json",
+                                         "document.json.tmp", "log.ndjson",      "lock",
+                                         "document.json" };
+    struct fixture fixture = fixture_init();
+    struct store_written written;
+    struct store_history history;
+    struct presences presences = { .items = NULL };
+    fixture_must_step(&fixture, "op-1");
+    alarm(60); /* a hang ends here */
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        char *path = fixture_path(&fixture, names[i]), *folder = file_beside(path, ".");
+        assert_int_equal(file_make_folders(folder), ERR_OK);
+        unlink(path);
+        assert_int_equal(mkfifo(path, 0666), 0);
+        print_message("%s: step %s", names[i], err_name(fixture_step(&fixture, "op-x", &written)));
+        print_message(", list %s",
+                      err_name(presence_list(fixture.store, &fixture.diag, &presences)));
+        presences_fini(&presences);
+        enum err err = store_history(fixture.store, 5, &fixture.diag, &history);
+        print_message(", history %s\n", err_name(err));
+        if (err == ERR_OK)
+            store_history_fini(&history);
+        fixture_generation(&fixture);
+        free(folder);
+        free(path);
+    }
+    alarm(0);
+    fixture_fini(&fixture);
+}
+
 static void remove_copies(const struct fixture *fixture)
 {
     char *copies = fixture_path(fixture, "history");
@@ -731,6 +823,9 @@ int main(void)
         cmocka_unit_test(test_repair_brings_back_what_was_damaged),
         cmocka_unit_test(test_repair_sound_document_is_left_alone),
         cmocka_unit_test(test_repair_rolled_back_document),
+        cmocka_unit_test(test_cas_unreadable_copy_cuts_nothing_off),
+        cmocka_unit_test(test_cas_copy_of_a_newer_steer_proves_its_generation),
+        cmocka_unit_test(test_pipes_in_the_folder_hold_nobody_up),
         cmocka_unit_test(test_repair_from_a_file_when_no_copy_is_left),
         cmocka_unit_test(test_repair_passes_over_spoilt_copies),
         cmocka_unit_test(test_repair_without_a_log),

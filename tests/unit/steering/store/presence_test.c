@@ -217,6 +217,71 @@ static void test_list_garbage_is_shown_not_believed(void **state)
     fixture_fini(&fixture);
 }
 
+/* A node whose disk was full when it started is alive, and must not be overlooked. */
+static void test_list_living_node_without_a_file_is_shown(void **state)
+{
+    (void)state;
+    struct fixture fixture = fixture_init();
+    assert_int_equal(announce(&fixture, "ns1", 4), ERR_OK);
+    char *path = fixture_path(&fixture, "nodes/ns1.json");
+    assert_int_equal(unlink(path), 0);
+    struct presences presences = list(&fixture);
+    assert_int_equal(presences.count, 1);
+    assert_true(presences.items[0].is_alive);
+    assert_null(presences.items[0].value);
+    presences_fini(&presences);
+    assert_false(presence_is_written(fixture.store));
+    store_close(fixture.store); /* dead and without a file: nothing is left to tell */
+    fixture.store = NULL;
+    assert_int_equal(store_open(fixture.folder, &fixture.diag, &fixture.store), ERR_OK);
+    presences = list(&fixture);
+    assert_int_equal(presences.count, 0);
+    presences_fini(&presences);
+    free(path);
+    fixture_fini(&fixture);
+}
+
+/* A memory file system leaves out what is replaced while its folder is read: nodes that have just
+ * something new to say, which is when they are waited for. */
+static void test_list_overlooks_nobody_who_is_writing(void **state)
+{
+    (void)state;
+    enum { LOOKS = 3000, NODES = 3 };
+    static const char *const ids[NODES] = { "ns1", "ns2", "ns3" };
+    struct fixture fixture = fixture_init();
+    pid_t pids[NODES];
+    for (size_t i = 0; i < NODES; i++) {
+        int ready[2];
+        assert_int_equal(pipe(ready), 0);
+        pids[i] = fork();
+        assert_true(pids[i] >= 0);
+        if (pids[i] == 0) {
+            alarm(120); /* whatever becomes of the parent */
+            for (uint64_t n = 1;; n++) {
+                if (announce(&fixture, ids[i], n) != ERR_OK ||
+                    (n == 1 && write(ready[1], "r", 1) != 1))
+                    _exit(1);
+            }
+        }
+        char byte;
+        assert_int_equal(read(ready[0], &byte, 1), 1);
+        close(ready[0]);
+        close(ready[1]);
+    }
+    for (size_t i = 0; i < LOOKS; i++) {
+        struct presences presences = list(&fixture);
+        if (presences.count != NODES)
+            print_error("look %zu: %zu nodes\n", i, presences.count);
+        assert_int_equal(presences.count, NODES);
+        presences_fini(&presences);
+    }
+    for (size_t i = 0; i < NODES; i++) {
+        kill(pids[i], SIGKILL);
+        waitpid(pids[i], NULL, 0);
+    }
+    fixture_fini(&fixture);
+}
+
 static void test_make_wrong_types_count_as_absent(void **state)
 {
     (void)state;
@@ -264,6 +329,8 @@ int main(void)
         cmocka_unit_test(test_write_after_the_folder_was_emptied),
         cmocka_unit_test(test_write_makes_no_folder_that_was_moved_away),
         cmocka_unit_test(test_list_garbage_is_shown_not_believed),
+        cmocka_unit_test(test_list_living_node_without_a_file_is_shown),
+        cmocka_unit_test(test_list_overlooks_nobody_who_is_writing),
         cmocka_unit_test(test_make_wrong_types_count_as_absent),
         cmocka_unit_test(test_watch_nodes_reports_a_new_presence),
     };
