@@ -211,7 +211,7 @@ TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c break_gla
 	grace_test.c last_good_saver_test.c metrics_test.c notify_test.c privileges_test.c steering_test.c \
 	publisher_test.c sockets_test.c)
 TESTS_ctl := $(addprefix tests/unit/steering/ctl/,args_test.c converge_test.c findings_test.c sites_test.c \
-	table_test.c text_test.c)
+	table_test.c text_test.c waiting_test.c)
 TESTS_wire := $(addprefix tests/unit/dns/wire/,name_test.c query_test.c)
 TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c name_table_test.c rdata_text_test.c \
 	svcb_test.c zone_load_test.c zone_set_test.c zone_twin_test.c)

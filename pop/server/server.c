@@ -352,11 +352,10 @@ static void end_log(const struct server *server, int limit_ms)
 /* Without a goodbye to anybody: what is in flight is lost. */
 static void end_at_once(const struct server *server, const char *why)
 {
-    const char *path = server->admin == NULL ? NULL : admin_socket_path(server->admin);
     log_error("stopped", "node=%s at_once=yes why=\"%s\" workers_left=%zu", server->node_path, why,
               server->thread_count);
-    if (path != NULL)
-        unlink(path);
+    if (server->admin != NULL)
+        admin_remove_socket(server->admin);
     end_log(server, LOG_HURRY_MS);
     _exit(1);
 }

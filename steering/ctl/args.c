@@ -287,6 +287,8 @@ enum err args_parse(int argc, char **argv, const struct command *const *commands
     struct line line = { argv + (argc > 0 ? 1 : 0), argv + argc };
     *out_args = (struct args){ .store = default_store, .timeout_ms = 30000, .count = 20 };
     enum err err = take_all(&line, commands, diag, out_args);
+    while (err != ERR_OK && line.at < line.end) /* the error, too, is told as they want it */
+        out_args->is_json |= strcmp(*line.at++, "--json") == 0;
     if (err != ERR_OK || out_args->command == NULL || out_args->wants_help)
         return err;
     err = check_options(out_args, diag);

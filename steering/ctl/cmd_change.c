@@ -140,14 +140,19 @@ static enum err make_next(struct operation *operation)
 static void note_remaining(const struct operation *operation)
 {
     const struct sites *sites = &operation->sites;
-    ctl_note(operation->ctl, "still in use afterwards:");
+    struct buf names;
+    buf_init(&names, 1 << 20);
+    buf_append_text(&names, "still in use afterwards:");
     for (size_t i = 0; i < sites->count[SITE_REGION]; i++) {
         enum mode mode =
             document_mode(operation->next, SITE_REGION, str_from(sites->names[SITE_REGION][i]));
-        if (mode_is_usable(mode))
-            ctl_note(operation->ctl, " %s", sites->names[SITE_REGION][i]);
+        if (!mode_is_usable(mode))
+            continue;
+        buf_append_text(&names, " ");
+        text_append_clean(&names, str_from(sites->names[SITE_REGION][i]));
     }
-    ctl_note(operation->ctl, "\n");
+    ctl_note(operation->ctl, "%s\n", buf_text(&names));
+    buf_fini(&names);
 }
 
 /* True when the region's name was typed. Only ever on a terminal. */
@@ -394,6 +399,21 @@ static enum err check_reason(struct ctl *ctl)
     return diag_error(&ctl->diag, 0, 0, "without a terminal --reason is needed: say why");
 }
 
+/* Somebody may have thought for long: a node that has left in the meantime is not waited for. */
+static void look_again(const struct operation *operation, struct presences *nodes)
+{
+    struct presences now = { .items = NULL };
+    struct diag ignored;
+    if (!operation->ctl->has_terminal)
+        return;
+    diag_init(&ignored);
+    if (presence_list(operation->ctl->store, &ignored, &now) == ERR_OK) {
+        presences_fini(nodes);
+        *nodes = now;
+    }
+    diag_fini(&ignored);
+}
+
 static enum err carry_out(struct operation *operation)
 {
     struct presences nodes = { .items = NULL };
@@ -404,7 +424,8 @@ static enum err carry_out(struct operation *operation)
     if (err == ERR_OK)
         err = confirm(operation);
     if (err == ERR_OK) {
-        waiting_open(&waiting, operation->ctl->store);
+        look_again(operation, &nodes);
+        waiting_open(&waiting, operation->ctl->store, &nodes);
         err = write_change(operation);
     }
     if (err == ERR_OK)

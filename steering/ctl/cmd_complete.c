@@ -2,6 +2,7 @@
 /* For the shell's completion: reads the store's folder and nothing else, and never complains. */
 #include <string.h>
 
+#include "config/load/schema.h"
 #include "steering/base/mem.h"
 #include "steering/ctl/command.h"
 #include "steering/ctl/sites.h"
@@ -13,10 +14,12 @@ struct known {
     struct sites sites;
 };
 
+/* A shell gets to see these words: what no topology would take for a name may be a command. */
 static void print_sites(const struct ctl *ctl, const struct known *known, enum site_kind kind)
 {
     for (size_t i = 0; i < known->sites.count[kind]; i++)
-        ctl_print(ctl, "%s\n", known->sites.names[kind][i]);
+        if (schema_is_name(str_from(known->sites.names[kind][i])))
+            ctl_print(ctl, "%s\n", known->sites.names[kind][i]);
 }
 
 static void print_verbs(const struct ctl *ctl)

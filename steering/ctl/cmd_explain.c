@@ -9,6 +9,7 @@
 #include "steering/base/suggest.h"
 #include "steering/ctl/command.h"
 #include "steering/ctl/http.h"
+#include "steering/ctl/text.h"
 #include "steering/model/explain.h"
 #include "steering/store/last_good.h"
 #include "steering/store/presence.h"
@@ -19,10 +20,13 @@
 
 static void print_one(const struct ctl *ctl, const json_t *explanation)
 {
-    struct buf text;
+    struct buf text, clean;
     buf_init(&text, 16 << 20);
+    buf_init(&clean, 16 << 20);
     explain_format(explanation, &text);
-    ctl_print(ctl, "%s", buf_text(&text));
+    text_append_clean_lines(&clean, buf_str(&text));
+    ctl_print(ctl, "%s", buf_text(&clean));
+    buf_fini(&clean);
     buf_fini(&text);
 }
 

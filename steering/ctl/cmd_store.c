@@ -105,11 +105,12 @@ static enum err repair(struct ctl *ctl, struct actor *actor)
     struct document *from = NULL;
     struct store_audit audit = actor_audit(actor, ctl, STR("repair"), STR(""));
     enum err err = read_from(ctl, &from);
-    if (err == ERR_OK)
+    if (err == ERR_OK) {
         err = store_repair(ctl->store, from, &audit, &ctl->diag, &written);
+        if (err == ERR_NOT_FOUND)
+            err = ERR_UNREACHABLE; /* no copy: nothing was written */
+    }
     document_free(from);
-    if (err == ERR_NOT_FOUND)
-        err = ERR_UNREACHABLE; /* no copy: nothing was written */
     return err == ERR_OK
                ? tell_written(ctl, actor, &written, "repaired, committed", "nothing to repair at")
                : err;

@@ -44,7 +44,7 @@ static enum err wait_and_tell(struct ctl *ctl, const struct converge_target *tar
     struct waiting waiting;
     struct convergence convergence = { .nodes = NULL };
     uint64_t start_ns = clock_monotonic_ns();
-    waiting_open(&waiting, ctl->store);
+    waiting_open(&waiting, ctl->store, NULL);
     enum err err = waiting_run(&waiting, target, ctl->args.timeout_ms, &ctl->diag, &convergence);
     waiting_close(&waiting);
     if (err != ERR_OK)

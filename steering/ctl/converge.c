@@ -89,22 +89,39 @@ static enum converge_state judge(const struct presence *node, const struct conve
 
 /* ---- all ----------------------------------------------------------------------------------- */
 
+static void describe(const struct presence *presence, struct converge_node *out_node)
+{
+    struct str role = presence->role.len > 0 ? presence->role : STR("node");
+    *out_node =
+        (struct converge_node){ .generation = presence->generation, .workers = presence->workers };
+    snprintf(out_node->id, sizeof(out_node->id), "%s", presence->id);
+    snprintf(out_node->role, sizeof(out_node->role), "%.*s", STR_ARG(role));
+}
+
 void converge_judge(const struct presences *presences, const struct converge_target *target,
                     struct convergence *out_convergence)
 {
     *out_convergence = (struct convergence){ .node_count = presences->count };
     out_convergence->nodes = mem_calloc(presences->count, sizeof(struct converge_node));
     for (size_t i = 0; i < presences->count; i++) {
-        const struct presence *presence = &presences->items[i];
         struct converge_node *node = &out_convergence->nodes[i];
-        node->state = judge(presence, target, node->why);
-        node->generation = presence->generation;
-        node->workers = presence->workers;
-        snprintf(node->id, sizeof(node->id), "%s", presence->id);
-        struct str role = presence->role.len > 0 ? presence->role : STR("node");
-        snprintf(node->role, sizeof(node->role), "%.*s", STR_ARG(role));
+        describe(&presences->items[i], node);
+        node->state = judge(&presences->items[i], target, node->why);
         out_convergence->counts[node->state]++;
     }
+}
+
+void converge_add_lost(struct convergence *convergence, const struct presence *before)
+{
+    convergence->nodes =
+        mem_resize(convergence->nodes, convergence->node_count + 1, sizeof(convergence->nodes[0]));
+    struct converge_node *node = &convergence->nodes[convergence->node_count++];
+    describe(before, node);
+    node->state = CONVERGE_WAITING;
+    snprintf(node->why, sizeof(node->why),
+             "was there before and is not listed any more; it last had gen %" PRIu64,
+             before->generation);
+    convergence->counts[CONVERGE_WAITING]++;
 }
 
 void converge_fini(struct convergence *convergence)

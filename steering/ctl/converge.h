@@ -17,7 +17,7 @@ struct converge_target {
 
 enum converge_state {
     CONVERGE_DONE,     /* obeys the target or something newer */
-    CONVERGE_WAITING,  /* not yet */
+    CONVERGE_WAITING,  /* not yet, or out of sight since it was waited for */
     CONVERGE_REJECTED, /* said no; it will not come by itself */
     CONVERGE_DEAD,     /* no process behind it: named, not waited for */
     CONVERGE_STATE_COUNT,
@@ -49,6 +49,8 @@ const char *converge_state_name(enum converge_state state);
 
 void converge_judge(const struct presences *presences, const struct converge_target *target,
                     struct convergence *out_convergence);
+/* A node that was waited for and is not listed any more: nobody can say what it obeys. */
+void converge_add_lost(struct convergence *convergence, const struct presence *before);
 void converge_fini(struct convergence *convergence);
 /* "dns 2/2 (4 workers)  pop 1/3 (2 workers)": the living of each role that are done, of all
  * living ones of it, with the workers of the former. "" without living nodes. */

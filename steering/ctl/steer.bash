@@ -29,6 +29,16 @@ _steer_scan()
     done
 }
 
+# Those of the words $2 that begin with $1. Not by compgen -W, which carries out what it finds in them.
+_steer_offer()
+{
+    local offer
+    COMPREPLY=()
+    while read -r offer; do
+        [[ -n $offer && $offer == "$1"* ]] && COMPREPLY+=("$offer")
+    done < <(tr -s ' ' '\n' <<<"$2")
+}
+
 _steer()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
@@ -59,7 +69,7 @@ _steer()
         esac
         ;;
     esac
-    mapfile -t COMPREPLY < <(compgen -W "$offers" -- "$word")
+    _steer_offer "$word" "$offers"
 }
 
 complete -F _steer steer

@@ -80,7 +80,8 @@ static bool is_rest_empty(const struct table *table, size_t cell)
     return false;
 }
 
-static void format_cell(const struct table *table, size_t cell, bool has_colour, struct buf *out)
+static void format_cell(const struct table *table, size_t cell, bool has_colour,
+                        const size_t *widths, struct buf *out)
 {
     const char *text = table->cells[cell];
     const char *colour = has_colour ? table->colours[cell] : NULL;
@@ -89,19 +90,23 @@ static void format_cell(const struct table *table, size_t cell, bool has_colour,
                       is_painted ? "m" : "", text, is_painted ? "\033[0m" : "");
     if (is_rest_empty(table, cell))
         return;
-    size_t pad = column_width(table, cell % table->column_count) + 2 - text_width(str_from(text));
+    size_t pad = widths[cell % table->column_count] + 2 - text_width(str_from(text));
     for (size_t i = 0; i < pad; i++)
         buf_append_text(out, " ");
 }
 
 void table_format(const struct table *table, bool has_colour, struct buf *out)
 {
+    size_t *widths = mem_calloc(table->column_count, sizeof(widths[0]));
+    for (size_t i = 0; i < table->column_count; i++)
+        widths[i] = column_width(table, i);
     for (size_t row = 0; row < table->cell_count; row += table->column_count) {
         for (size_t i = row; i < row + table->column_count && i < table->cell_count; i++) {
-            format_cell(table, i, has_colour, out);
+            format_cell(table, i, has_colour, widths, out);
             if (is_rest_empty(table, i))
                 break;
         }
         buf_append_text(out, "\n");
     }
+    free(widths);
 }

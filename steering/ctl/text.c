@@ -29,6 +29,16 @@ void text_append_clean(struct buf *out, struct str text)
     }
 }
 
+void text_append_clean_lines(struct buf *out, struct str text)
+{
+    struct str line;
+    while (text.len > 0) {
+        bool has_break = str_split(text, '\n', &line, &text);
+        text_append_clean(out, line);
+        buf_append_text(out, has_break ? "\n" : "");
+    }
+}
+
 size_t text_width(struct str text)
 {
     size_t width = 0;

@@ -9,6 +9,8 @@
 /* Everything of `text` that a terminal would obey instead of showing (control characters) becomes
  * '?': reasons and names come from other people's files. */
 void text_append_clean(struct buf *out, struct str text);
+/* The same of every line of `text`. */
+void text_append_clean_lines(struct buf *out, struct str text);
 /* Columns that `text` takes: code points, which is right for all but East Asian and combining
  * ones. */
 size_t text_width(struct str text);

@@ -3,29 +3,104 @@
 
 #include <inttypes.h>
 #include <poll.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "steering/base/clock.h"
+#include "steering/base/mem.h"
 #include "steering/ctl/text.h"
 
 /* A node that dies changes no file: its lock is asked for that often. */
 enum { LOOK_MS = 200 };
 
-void waiting_open(struct waiting *waiting, struct store *store)
+/* Keeps a node in mind: it has said something, and may have left before the next look. */
+static void expect(struct presences *missed, const struct presence *node)
+{
+    if (node->is_alive && node->value != NULL)
+        missed->items[missed->count++] = presence_make(node->id, true, json_incref(node->value));
+}
+
+static struct presences expect_all(const struct presences *nodes)
+{
+    struct presences missed = { .items = NULL };
+    if (nodes == NULL || nodes->count == 0)
+        return missed;
+    missed.items = mem_calloc(nodes->count, sizeof(missed.items[0]));
+    for (size_t i = 0; i < nodes->count; i++)
+        expect(&missed, &nodes->items[i]);
+    return missed;
+}
+
+static void drop_arrived(struct waiting *waiting, const struct converge_target *target)
+{
+    struct convergence convergence;
+    struct presences *missed = &waiting->missed;
+    size_t kept = 0;
+    converge_judge(missed, target, &convergence);
+    for (size_t i = 0; i < missed->count; i++) {
+        if (convergence.nodes[i].state == CONVERGE_WAITING)
+            missed->items[kept++] = missed->items[i];
+        else
+            presence_fini(&missed->items[i]);
+    }
+    missed->count = kept;
+    converge_fini(&convergence);
+}
+
+static int compare_ids(const void *left, const void *right)
+{
+    const struct presence *a = left, *b = right;
+    return strcmp(a->id, b->id);
+}
+
+/* Who is missed stays so until something is read of it again. */
+static void add_lost(struct waiting *waiting, const struct presences *listed,
+                     struct convergence *convergence)
+{
+    struct presences *missed = &waiting->missed, next = { .items = NULL };
+    next.items = mem_calloc(listed->count + missed->count, sizeof(next.items[0]));
+    for (size_t i = 0; i < listed->count; i++)
+        if (convergence->nodes[i].state == CONVERGE_WAITING)
+            expect(&next, &listed->items[i]);
+    for (size_t i = 0; i < missed->count; i++) {
+        struct presence *node = &missed->items[i];
+        const struct presence *seen = listed->count == 0
+                                          ? NULL
+                                          : bsearch(node, listed->items, listed->count,
+                                                    sizeof(listed->items[0]), compare_ids);
+        if (seen == NULL)
+            converge_add_lost(convergence, node);
+        if (seen == NULL || (seen->is_alive && seen->value == NULL))
+            next.items[next.count++] = *node; /* moved */
+        else
+            presence_fini(node);
+    }
+    free(missed->items);
+    *missed = next;
+}
+
+void waiting_open(struct waiting *waiting, struct store *store, const struct presences *nodes)
 {
     struct diag ignored;
-    *waiting = (struct waiting){ .store = store, .fd = -1 };
+    *waiting = (struct waiting){ .store = store, .fd = -1, .missed = expect_all(nodes) };
     diag_init(&ignored);
     if (store_watch(store, STORE_WATCH_NODES, &ignored, &waiting->fd) != ERR_OK)
         waiting->fd = -1; /* no node yet, or no inotify: looking now and then has to do */
     diag_fini(&ignored);
 }
 
-void waiting_close(struct waiting *waiting)
+static void stop_watching(struct waiting *waiting)
 {
     if (waiting->fd >= 0)
         close(waiting->fd);
     waiting->fd = -1;
+}
+
+void waiting_close(struct waiting *waiting)
+{
+    stop_watching(waiting);
+    presences_fini(&waiting->missed);
 }
 
 static void wait_for_change(struct waiting *waiting, uint64_t left_ms)
@@ -37,10 +112,10 @@ static void wait_for_change(struct waiting *waiting, uint64_t left_ms)
         return;
     store_watch_drain(waiting->store, STORE_WATCH_NODES, waiting->fd, &is_lost);
     if (is_lost)
-        waiting_close(waiting);
+        stop_watching(waiting);
 }
 
-static enum err look(const struct waiting *waiting, const struct converge_target *target,
+static enum err look(struct waiting *waiting, const struct converge_target *target,
                      struct diag *diag, struct convergence *out_convergence)
 {
     struct presences presences;
@@ -48,6 +123,7 @@ static enum err look(const struct waiting *waiting, const struct converge_target
     if (err != ERR_OK)
         return ERR_UNREACHABLE;
     converge_judge(&presences, target, out_convergence);
+    add_lost(waiting, &presences, out_convergence);
     presences_fini(&presences);
     return ERR_OK;
 }
@@ -56,6 +132,7 @@ enum err waiting_run(struct waiting *waiting, const struct converge_target *targ
                      uint64_t timeout_ms, struct diag *diag, struct convergence *out_convergence)
 {
     uint64_t end_ms = clock_monotonic_ms() + timeout_ms;
+    drop_arrived(waiting, target);
     for (;;) {
         struct convergence convergence;
         enum err err = look(waiting, target, diag, &convergence);

@@ -2,7 +2,9 @@
 /* Waits until the nodes of a store have arrived at a generation.
  *
  * Shape:     waiting_open before the change is written, so that no presence is missed;
- *            waiting_run after it.
+ *            waiting_run after it. A node that was seen alive and has not arrived is waited for
+ *            also when it is not listed any more: whoever empties the folder of the nodes does not
+ *            thereby acknowledge anything.
  * Threads:   one.
  */
 #pragma once
@@ -12,10 +14,12 @@
 
 struct waiting {
     struct store *store;
-    int fd; /* -1: nothing to watch, only to poll */
+    int fd;                  /* -1: nothing to watch, only to poll */
+    struct presences missed; /* nodes seen alive that have not arrived yet */
 };
 
-void waiting_open(struct waiting *waiting, struct store *store);
+/* `nodes` are those that were there before the change; NULL: none. */
+void waiting_open(struct waiting *waiting, struct store *store, const struct presences *nodes);
 void waiting_close(struct waiting *waiting);
 /* Returns with the last verdicts when it is over, or when `timeout_ms` have passed (0: looks once).
  * What the store says may fail: ERR_UNREACHABLE. */

@@ -5,6 +5,7 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "steering/base/file.h"
@@ -31,6 +32,7 @@ struct admin {
     struct listener listeners[LISTENER_MAX];
     size_t listener_count;
     char *socket_path;
+    struct stat socket_file; /* what we made there */
     uint16_t tcp_port;
     const struct admin_route *routes;
     size_t route_count;
@@ -268,6 +270,8 @@ enum err admin_open(const struct admin_settings *settings, struct diag *diag,
         if (err != ERR_OK)
             goto out;
         admin->socket_path = file_absolute(settings->socket_path);
+        if (lstat(admin->socket_path, &admin->socket_file) != 0)
+            admin->socket_file = (struct stat){ .st_nlink = 0 };
         add_listener(admin, fd);
     }
     if (settings->has_tcp) {
@@ -352,13 +356,20 @@ static void close_listener(struct listener *listener)
     MHD_stop_daemon(listener->daemon); /* closes listener->fd */
 }
 
+void admin_remove_socket(const struct admin *admin)
+{
+    struct stat there;
+    if (admin->socket_path != NULL && lstat(admin->socket_path, &there) == 0 &&
+        there.st_dev == admin->socket_file.st_dev && there.st_ino == admin->socket_file.st_ino)
+        unlink(admin->socket_path);
+}
+
 void admin_close(struct admin *admin)
 {
     if (admin == NULL)
         return;
     reply_to_open(admin);
-    if (admin->socket_path != NULL)
-        unlink(admin->socket_path);
+    admin_remove_socket(admin);
     for (size_t i = 0; i < admin->listener_count; i++)
         close_listener(&admin->listeners[i]);
     if (admin->handles_open == 0)

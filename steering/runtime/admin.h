@@ -47,6 +47,9 @@ MUST_USE enum err admin_open(const struct admin_settings *settings, struct diag 
 MUST_USE enum err admin_start(struct admin *admin, uv_loop_t *loop, struct diag *diag);
 /* Removes the unix socket, too. Accepts NULL. */
 void admin_close(struct admin *admin);
+/* For those who end without more ado. Only our own: another process may have found its path free
+ * and listen there by now. */
+void admin_remove_socket(const struct admin *admin);
 
 /* NULL: no unix socket. */
 const char *admin_socket_path(const struct admin *admin);

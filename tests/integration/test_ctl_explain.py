@@ -74,6 +74,12 @@ def test_explain_asks_a_node(store, wrap):
     assert "not all treated alike" in done.stderr, "scope 26 is longer than the 24 asked for"
 
 
+def test_explain_cleans_what_a_node_says(store):
+    evil = {**EXPLANATION, "name": "a\033[2Jb", "answer": ["x\u009b31m"]}
+    done, _ = ask(store, 200, json.dumps(evil).encode())
+    assert "\033" not in done.stdout and "\u009b" not in done.stdout and "a?[2Jb" in done.stdout
+
+
 def test_explain_as_json(store):
     done, _ = ask(store, 200, json.dumps(EXPLANATION).encode(), "--json")
     answer = json.loads(done.stdout)

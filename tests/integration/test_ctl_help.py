@@ -66,5 +66,17 @@ def test_bash_completion(store):
     assert complete(store, "steer", "evacuate", "--stray", "p") == ["proxy"]
     assert complete(store, "steer", "explain", "x", "--node", "") == ["dns-1"]
     assert complete(store, "steer", "store", "re") == ["repair"]
+    assert complete(store, "steer", "evacuate", "nowhere") == []
     elsewhere = store.folder.parent / "other"
     assert complete(store, "steer", "--store", str(elsewhere), "evacuate", "") == []
+
+
+def test_bash_completion_carries_nothing_out(store):
+    """Names of sites come from files that every node may write; a shell sees them at the operator's Tab."""
+    trap = store.folder.parent / "trap"
+    names = [f"$(touch {trap})", f"`touch {trap}`", "us-east", "us east;", "us-\nwest", "*", "a" * 200]
+    store.node("dns-1", regions=names, pops=names)
+    for words in (("evacuate", ""), ("drain", ""), ("restore", "us")):
+        assert complete(store, "steer", *words) == ["us-east"]
+    assert store.steer("__complete", "sites").stdout.splitlines() == ["us-east", "us-east"]
+    assert not trap.exists()

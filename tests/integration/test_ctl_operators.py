@@ -110,10 +110,15 @@ def test_links_in_the_store_are_not_followed(shared_store):
     secret = shared_store.folder.parent / "secret"
     secret.write_text("secret")
     secret.chmod(0o600)
-    for name in ("document.json.tmp", "log.ndjson", "lock"):
+    for name in ("log.ndjson", "lock"):
         (shared_store.folder / name).unlink(missing_ok=True)
         (shared_store.folder / name).symlink_to(secret)
         change(shared_store, "evacuate", check=5)
         (shared_store.folder / name).unlink(missing_ok=True)
+    temporary = shared_store.folder / "document.json.tmp"
+    temporary.symlink_to(secret)
+    change(shared_store, "evacuate")  # what a killed writer left, whatever it is, is in nobody's way
+    temporary.hardlink_to(secret)
+    change(shared_store, "restore")
     assert secret.read_text() == "secret" and secret.stat().st_mode & 0o777 == 0o600
     assert secret.stat().st_uid == 0

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `steer` changes in the store: commits, waiting for the nodes, refusals."""
 
+import json
 import re
 import threading
 
@@ -157,6 +158,27 @@ def test_errors_as_json(store):
     answer = store.json("evacuate", "us-eats", "--reason", "x", check=2)
     assert answer["ok"] is False and answer["exit"] == 2
     assert answer["error"]["code"] == "UNKNOWN" and "us-east" in answer["error"]["text"]
+
+
+def test_regions_that_not_all_nodes_know_are_no_refuge(store):
+    """Of a node that is gone, and of one that has another topology: no region that clients could go to."""
+    store.node("old", regions=["us-east", "us-west", "gone-1"]).die()
+    store.node("dns-1", regions=["us-east", "us-west"])
+    store.node("dns-2", regions=["us-east", "us-west", "new-1"])
+    store.steer(*because("evacuate", "us-east"))
+    assert "min-regions" in store.steer(*because("evacuate", "us-west"), check=3).stderr
+    store.steer(*because("evacuate", "gone-1"))  # a name it is all the same
+    store.steer(*because("restore", "us-east"))
+    store.steer(*because("evacuate", "us-west"))
+
+
+@pytest.mark.parametrize("words", [("--bogus", "--json"), ("--json", "--bogus"), ("evacute", "--json"),
+                                   ("evacuate", "--timeout", "soon", "--json"), ("--json",), ("status", "x", "--json"),
+                                   ("store", "repair", "--from", "/nowhere", "--json")])
+def test_wrong_usage_as_json(store, words):
+    done = store.steer(*words, check=2)
+    answer = json.loads(done.stdout)
+    assert answer["ok"] is False and answer["exit"] == 2 and answer["error"]["text"] in done.stderr
 
 
 def test_last_region_is_blocked_unless_overridden(store):

@@ -45,6 +45,15 @@ def test_colour_only_on_a_terminal(store):
             assert ("\033[1m" in read_until(None)) == has_colour
 
 
+def test_foreign_names_do_not_reach_the_terminal_of_the_prompt(store):
+    store.node("dns-1", regions=["us-east", "us-west", "\033]0;owned\007"])
+    with terminal(store, "evacuate", "us-east") as (process, read_until, type_in):
+        told = read_until("to stop: ")
+        type_in("no\n")
+        assert process.wait(DEADLINE_S) == 8
+    assert "us-west" in told and "?]0;owned?" in told and "\033" not in told and "\007" not in told
+
+
 def test_foreign_text_does_not_reach_the_terminal(store):
     store.node("dns-1", host="\033[2Jevil")
     store.steer("evacuate", "us-east", "--reason", "\033]0;owned\007\nnew line")

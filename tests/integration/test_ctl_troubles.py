@@ -146,6 +146,42 @@ def test_commit_whose_nodes_cannot_be_looked_at(store):
     assert "cannot read the folder" in told and "gen 1 is committed, but which nodes obey it cannot be seen" in told
 
 
+def test_nodes_that_are_out_of_sight_are_waited_for(store):
+    """Whoever removes the folder of the nodes acknowledges nothing for them."""
+    roles = (("dns-1", "dns"), ("gru1-a", "pop"))
+    for name, role in roles:
+        store.node(name, role=role, obeys=False)
+    with subprocess.Popen([STEER, *because("evacuate", "us-east"), "--timeout", "120s"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env={**os.environ, "STEER_STORE": str(store.folder)}) as process:
+        try:
+            assert process.stdout.readline().startswith("committed gen 1")
+            (store.folder / "nodes").rename(store.folder.parent / "removed")
+            for node in store.nodes:
+                node.die()
+            with pytest.raises(subprocess.TimeoutExpired):  # who is too slow to give up passes, too
+                process.wait(1)
+            for name, role in roles:
+                store.node(name, role=role)
+            told, _ = process.communicate(timeout=DEADLINE_S)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "dns 1/1 (2 workers)  pop 1/1" in told and "no living node" not in told
+
+
+def test_nodes_that_stay_out_of_sight_are_not_converged(store):
+    store.node("dns-1", obeys=False)
+    with subprocess.Popen([STEER, *because("evacuate", "us-east"), "--timeout", "3s"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env={**os.environ, "STEER_STORE": str(store.folder)}) as process:
+        assert process.stdout.readline().startswith("committed gen 1")
+        (store.folder / "nodes").rename(store.folder.parent / "removed")
+        told, noted = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 7
+    assert "dns 0/1" in told and "gen 1 is committed, but 1 of 1 living nodes do not obey it" in noted
+
+
 # ---- a disk that does not answer -----------------------------------------------------------------
 
 

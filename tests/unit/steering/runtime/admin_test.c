@@ -299,6 +299,26 @@ static void test_open_removes_only_what_is_stale(void **state)
     diag_fini(&diag);
 }
 
+/* Somebody removed the socket of a running server, and another one listens there by now. */
+static void test_close_leaves_the_socket_of_another(void **state)
+{
+    struct rig *rig = *state;
+    struct admin *first = NULL, *second = NULL;
+    struct diag diag;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/shared", rig->folder);
+    const struct admin_settings settings = { .socket_path = path };
+    diag_init(&diag);
+    assert_int_equal(admin_open(&settings, &diag, &first), ERR_OK);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(admin_open(&settings, &diag, &second), ERR_OK);
+    admin_close(first);
+    assert_int_equal(access(path, F_OK), 0);
+    admin_close(second);
+    assert_int_equal(access(path, F_OK), -1);
+    diag_fini(&diag);
+}
+
 static void test_open_refuses_public_addresses(void **state)
 {
     (void)state;
@@ -326,6 +346,7 @@ int main(void)
         WITH_RIG(test_close_answers_what_is_open),
         WITH_RIG(test_socket_has_mode_0660),
         WITH_RIG(test_open_removes_only_what_is_stale),
+        WITH_RIG(test_close_leaves_the_socket_of_another),
         cmocka_unit_test(test_open_refuses_public_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
