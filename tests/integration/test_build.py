@@ -2,6 +2,7 @@
 """The Makefile makes anew what other command lines made, and nothing else."""
 
 import os
+import pathlib
 import subprocess
 
 import pytest
@@ -45,6 +46,8 @@ def test_another_way_to_compile_makes_everything_anew(build, change):
 
 @pytest.mark.parametrize("change", ["EXTRA_LDFLAGS=-Wl,-O1", "STATIC_NGHTTP2=1"])
 def test_another_way_to_link_keeps_the_objects(build, change):
+    if "NGHTTP2" in change and not list(pathlib.Path("/usr/lib").glob("**/libnghttp2.a")):
+        pytest.skip("without the archive there is one way only")
     build("-q", change, status=1)
     todo = build("-n", change)
     assert "LD " in todo and "CC " not in todo
