@@ -385,6 +385,15 @@ bool rdata_read_svcparams(struct rdata_text *text, int kind)
 
 /* ---- octets given as such ---------------------------------------------------------------------*/
 
+/* ldns takes octets that end between two fields, or within a location, for a record. */
+static bool is_complete(const struct rdata_text *text, const ldns_rr *record)
+{
+    enum { LOC_BYTES = 16 }; /* of version 0, and there is no other */
+    if (text->type == LDNS_RR_TYPE_LOC && text->len != LOC_BYTES)
+        return false;
+    return ldns_rr_rd_count(record) >= ldns_rr_descriptor_minimum(ldns_rr_descript(text->type));
+}
+
 /* Lets ldns read the octets as a record and write them again: the same octets must come out. */
 bool rdata_is_well_formed(const struct rdata_text *text)
 {
@@ -404,7 +413,7 @@ bool rdata_is_well_formed(const struct rdata_text *text)
     bool is_same =
         ldns_wire2rr(&record, wire, FIXED + text->len, &used, LDNS_SECTION_ANSWER) ==
             LDNS_STATUS_OK &&
-        used == FIXED + text->len &&
+        used == FIXED + text->len && is_complete(text, record) &&
         ldns_rr2wire(&again, record, LDNS_SECTION_ANSWER, &again_len) == LDNS_STATUS_OK &&
         again_len == used && memcmp(again, wire, used) == 0;
     free(again);

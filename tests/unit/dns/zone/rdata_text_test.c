@@ -343,6 +343,14 @@ static const struct {
     { "A", "\\# 3 010203", "these octets are no data of a record of type A", 0 },
     /* a compression pointer */
     { "NS", "\\# 2 c000", "these octets are no data of a record of type NS", 0 },
+    /* octets that end between two fields, which ldns takes for a record */
+    { "A", "\\# 0", "these octets are no data of a record of type A", 0 },
+    { "NS", "\\# 0", "these octets are no data of a record of type NS", 0 },
+    { "SOA", "\\# 0", "these octets are no data of a record of type SOA", 0 },
+    { "MX", "\\# 2 000a", "these octets are no data of a record of type MX", 0 },
+    { "SRV", "\\# 6 000100020003", "these octets are no data of a record of type SRV", 0 },
+    { "TXT", "\\# 0", "these octets are no data of a record of type TXT", 0 },
+    { "LOC", "\\# 4 00000000", "these octets are no data of a record of type LOC", 0 },
 
     { "HTTPS", "1 . aplm=h2",
       "'aplm' is no service parameter; expected one such as alpn=h2,h3 or key9=value", 2 },
