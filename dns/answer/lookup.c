@@ -10,7 +10,9 @@ struct chain {
     struct reply_owner owner; /* `name` is lower case, `at` never 0 */
     unsigned count;           /* CNAMEs so far */
     uint16_t owners_at[CHAIN_MAX];
-    uint8_t target[NAME_MAX_BYTES]; /* what `owner.name` points at once count > 0 */
+    unsigned dname_count;
+    const struct zone_node *dnames[CHAIN_MAX]; /* whose records are in the answer */
+    uint8_t target[NAME_MAX_BYTES];            /* what `owner.name` points at once count > 0 */
 };
 
 /* The owner of records at a name at or above the one that is being looked up. */
@@ -153,14 +155,25 @@ static bool at_cname(struct answer_job *job, struct chain *chain, const struct r
            follow(job, chain, target->bytes, target->len, target_at);
 }
 
+/* A chain may come by one DNAME more than once, but no answer has a record twice. */
+static void put_dname(struct answer_job *job, struct chain *chain, const struct zone_node *node,
+                      const struct rrset *dname)
+{
+    for (unsigned i = 0; i < chain->dname_count; i++)
+        if (chain->dnames[i] == node)
+            return;
+    chain->dnames[chain->dname_count++] = node;
+    const struct reply_owner owner = enclosing(job, node->name, node->name_len);
+    reply_rrset(&job->reply, REPLY_ANSWER, &owner, dname, dname->ttl_s);
+}
+
 /* RFC 6672 section 3.2: the DNAME, and the CNAME that it means for this name. */
 static bool at_dname(struct answer_job *job, struct chain *chain, const struct zone_node *node)
 {
     const struct rrset *dname = zone_node_rrset(node, TYPE_DNAME);
     if (dname == NULL)
         return false;
-    const struct reply_owner owner = enclosing(job, node->name, node->name_len);
-    reply_rrset(&job->reply, REPLY_ANSWER, &owner, dname, dname->ttl_s);
+    put_dname(job, chain, node, dname);
     const struct rdata *suffix = &dname->rdata[0];
     size_t prefix_len = (size_t)(chain->owner.name_len - node->name_len);
     size_t target_len = prefix_len + suffix->len;
@@ -176,6 +189,13 @@ static bool at_dname(struct answer_job *job, struct chain *chain, const struct z
            follow(job, chain, target, target_len, target_at);
 }
 
+/* RFC 4035 section 2.5: what is asked for would stand at the alias itself. That our zones are not
+ * signed is no reason to answer with the target's. */
+static bool stands_beside_cname(uint16_t qtype)
+{
+    return qtype == TYPE_NSEC || qtype == TYPE_RRSIG;
+}
+
 /* `node` is the name, or the wildcard that covers it. */
 static bool at_node(struct answer_job *job, struct chain *chain, const struct zone_node *node)
 {
@@ -185,12 +205,16 @@ static bool at_node(struct answer_job *job, struct chain *chain, const struct zo
         return false;
     }
     const struct rrset *rrset = zone_node_rrset(node, qtype);
+    if (rrset != NULL && qtype == TYPE_DNAME && !node->is_wildcard) {
+        put_dname(job, chain, node, rrset);
+        return false;
+    }
     if (rrset != NULL) {
         reply_rrset(&job->reply, REPLY_ANSWER, &chain->owner, rrset, rrset->ttl_s);
         return false;
     }
     const struct rrset *cname = zone_node_rrset(node, TYPE_CNAME);
-    if (cname != NULL)
+    if (cname != NULL && !stands_beside_cname(qtype))
         return at_cname(job, chain, cname);
     if (qtype == TYPE_ANY && node->rrset_count > 0)
         lookup_minimal_any(job, chain->owner.at);
@@ -239,7 +263,7 @@ static __attribute__((noinline)) void walk(struct answer_job *job, enum zone_mat
     const struct query *query = job->query;
     struct chain chain;
     chain.owner = (struct reply_owner){ query->qname, query->qname_len, REPLY_QNAME_AT };
-    chain.count = 0;
+    chain.count = chain.dname_count = 0;
     while (step(job, &chain, match, node)) {
         node = NULL;
         match = zone_set_find(job->view->zones, chain.owner.name, chain.owner.name_len,

@@ -65,6 +65,9 @@ static void test_build_answers_static_data(void **state)
         { "nothing.example.com.", TYPE_A, "NXDOMAIN qr aa rd", "", COM_SOA("300"), "" },
         { "a.b.c.nothing.example.com.", TYPE_A, "NXDOMAIN qr aa rd", "", COM_SOA("300"), "" },
         { "host.example.com.", TYPE_RRSIG, "NOERROR qr aa rd", "", COM_SOA("300"), "" },
+        /* these could stand beside a CNAME, so they are asked of the alias itself */
+        { "alias.example.com.", TYPE_RRSIG, "NOERROR qr aa rd", "", COM_SOA("300"), "" },
+        { "alias.example.com.", TYPE_NSEC, "NOERROR qr aa rd", "", COM_SOA("300"), "" },
         { "host.example.com.", 0, "NOERROR qr aa rd", "", COM_SOA("300"), "" },
         { "host.example.com.", 65280, "NOERROR qr aa rd", "", COM_SOA("300"), "" },
         /* empty non-terminals exist */
@@ -228,6 +231,13 @@ static void test_build_makes_cnames_of_dnames(void **state)
           "treetohere.example.com. 3600 DNAME example.com. | "
           "a2.treetohere.example.com. 3600 CNAME a2.example.com. | "
           "a2.example.com. 3600 CNAME host.example.com. | "
+          "host.example.com. 600 AAAA 2001:db8:1::1",
+          "", "" },
+        /* twice by the same DNAME, whose record stands once */
+        { "host.treetohere.treetohere.example.com.", TYPE_AAAA, "NOERROR qr aa rd",
+          "treetohere.example.com. 3600 DNAME example.com. | "
+          "host.treetohere.treetohere.example.com. 3600 CNAME host.treetohere.example.com. | "
+          "host.treetohere.example.com. 3600 CNAME host.example.com. | "
           "host.example.com. 600 AAAA 2001:db8:1::1",
           "", "" },
     };
