@@ -2,6 +2,7 @@
 #include "config/load/load_detect.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "config/load/yaml_tree.h"
 #include "steering/base/file.h"
@@ -22,11 +23,38 @@ static const struct {
     { "timeouts", SIGN_POP },      { "limits", SIGN_POP },
 };
 
+static bool has(struct str text, const char *word)
+{
+    return text.len > 0 && memmem(text.ptr, text.len, word, strlen(word)) != NULL;
+}
+
+/* Asked of what is no YAML only: a comment may well speak of such things. */
+static bool is_zone_like(struct str text)
+{
+    return has(text, "$ORIGIN ") || has(text, "$TTL ") || has(text, " SOA ") ||
+           has(text, "\tSOA\t");
+}
+
+static enum err parse(struct str text, struct diag *diag, struct yaml_tree **out_tree)
+{
+    struct diag ignored;
+    diag_init(&ignored);
+    enum err err = yaml_tree_parse(text, &ignored, out_tree);
+    diag_fini(&ignored);
+    if (err == ERR_OK)
+        return ERR_OK;
+    if (is_zone_like(text))
+        return diag_error(diag, 0, 0,
+                          "looks like a zone file; name the node file of the server (dns.yaml): "
+                          "its zones are checked with it");
+    return yaml_tree_parse(text, diag, out_tree); /* once more, for its words */
+}
+
 static enum err detect(struct str text, struct diag *diag, enum load_kind *out_kind)
 {
     struct yaml_tree *tree = NULL;
     size_t votes[SIGN_COUNT] = { 0 };
-    enum err err = yaml_tree_parse(text, diag, &tree);
+    enum err err = parse(text, diag, &tree);
     if (err != ERR_OK)
         return err;
     for (size_t i = 0; i < ARRAY_SIZE(signs); i++)

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "config/load/places_priv.h"
+#include "steering/base/suggest.h"
+
+enum { CODE_LEN_MAX = 3 }; /* US, USA */
 
 /* Folded text, NUL-terminated. A letter of two bytes folds to at most two. */
 struct folded {
@@ -126,6 +129,25 @@ const struct place *place_find_country(struct str code_or_name)
         return NULL;
     const struct place *place = find_key(folded.text);
     return place != NULL && is_country(place) ? place : NULL;
+}
+
+const struct place *place_nearest_country(struct str name)
+{
+    const struct place *nearest = NULL;
+    struct folded folded;
+    if (!fold(name, &folded))
+        return NULL;
+    struct suggest suggest = suggest_init((struct str){ folded.text, folded.len });
+    for (size_t i = 0; folded.len > CODE_LEN_MAX && i < places_key_count; i++) {
+        const struct places_key *key = &places_keys[i];
+        unsigned distance = suggest.distance;
+        if (!is_country(&places_rows[key->row]) || strlen(key->text) <= CODE_LEN_MAX)
+            continue;
+        suggest_offer(&suggest, str_from(key->text));
+        if (suggest.distance < distance)
+            nearest = &places_rows[key->row];
+    }
+    return nearest;
 }
 
 const struct place *place_find_subdivision(struct str country, struct str code_or_name)

@@ -30,6 +30,8 @@ struct place {
 
 /* By alpha-2 code, alpha-3 code or name. NULL when unknown. */
 const struct place *place_find_country(struct str code_or_name);
+/* Whose name, in any spelling, a mistyped `name` is nearest to; NULL when it is like none. */
+const struct place *place_nearest_country(struct str name);
 
 /* `country` as in place_find_country. Returns the row of the territory itself, a country, for the
  * codes that ISO lists twice (US-PR, CN-HK): databases file those as countries. NULL when

@@ -34,6 +34,18 @@ static const struct schema_key *find_key(const struct schema *schema, struct str
     return NULL;
 }
 
+/* " under 'dns'", when that is where the key is known; "" when it is known nowhere. */
+static void belongs_under(const struct schema *schema, struct str name, char *out_text,
+                          size_t capacity)
+{
+    out_text[0] = '\0';
+    for (size_t i = 0; i < schema->key_count; i++) {
+        const struct schema_key *key = &schema->keys[i];
+        if (key->kind == SCHEMA_MAPPING && find_key(key->child, name) != NULL)
+            snprintf(out_text, capacity, "; it belongs under '%s'", key->name);
+    }
+}
+
 static void report_unknown_key(const struct schema *schema, struct str owner,
                                const struct yaml_tree_node *key, struct diag *diag)
 {
@@ -41,8 +53,11 @@ static void report_unknown_key(const struct schema *schema, struct str owner,
     struct suggest suggest = suggest_init(key->text);
     for (size_t i = 0; i < schema->key_count; i++)
         suggest_offer(&suggest, str_from(schema->keys[i].name));
+    suggest_format(&suggest, hint, sizeof(hint));
+    char place[SUGGEST_TEXT_MAX];
+    belongs_under(schema, key->text, place, sizeof(place));
     diag_error(diag, key->line, key->column, "unknown key %s in %s%s", yaml_tree_found(key, found),
-               name_of(schema, owner, what), suggest_format(&suggest, hint, sizeof(hint)));
+               name_of(schema, owner, what), place[0] != '\0' ? place : hint);
 }
 
 /* A mapping on its way into a struct. `node` NULL: it is absent, take the defaults. */

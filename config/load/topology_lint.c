@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "steering/base/mem.h"
+#include "steering/base/suggest.h"
 
 enum { UDP_ANSWER_MAX_BYTES = 1232 };
 
@@ -225,6 +226,79 @@ static void lint_gateways(struct loader *loader)
                       "has no gateways, other regions do: PoPs cannot reach it");
 }
 
+/* ---- addresses that two sites have ---------------------------------------------------------- */
+
+struct owned {
+    struct addr addr;
+    size_t site;
+};
+
+static int compare_owned(const void *left, const void *right)
+{
+    const struct owned *a = left, *b = right;
+    if (a->addr.family != b->addr.family)
+        return a->addr.family < b->addr.family ? -1 : 1;
+    int order = memcmp(a->addr.bytes, b->addr.bytes, sizeof(a->addr.bytes));
+    return order != 0 ? order : (a->site > b->site) - (a->site < b->site);
+}
+
+/* Once for each site: where one address was copied, the others were, too. */
+static void lint_shared(struct loader *loader)
+{
+    const struct topology *topology = loader->topology;
+    char text[ADDR_TEXT_MAX];
+    size_t count = 0, capacity = 0;
+    for (size_t i = 0; i < topology->site_count; i++)
+        capacity += topology->sites[i].address_count;
+    struct owned *all = mem_calloc(capacity, sizeof(all[0]));
+    bool *is_reported = mem_calloc(topology->site_count, sizeof(bool));
+    for (size_t i = 0; i < topology->site_count; i++)
+        for (size_t j = 0; j < topology->sites[i].address_count; j++)
+            all[count++] = (struct owned){ .addr = topology->sites[i].addresses[j], .site = i };
+    qsort(all, count, sizeof(all[0]), compare_owned);
+    for (size_t i = 1; i < count; i++) {
+        const struct owned *one = &all[i - 1], *other = &all[i];
+        if (!addr_eq(&one->addr, &other->addr) || one->site == other->site ||
+            is_reported[other->site])
+            continue;
+        is_reported[other->site] = true;
+        const struct schema_mark mark =
+            schema_mark_of(&loader_raw_site(loader, other->site)->head, "addresses");
+        diag_warning(loader->diag, mark.line, mark.column,
+                     "%s is an address of '%s', too: who is sent from one to the other gets the "
+                     "same answer",
+                     addr_format(&other->addr, text), topology->sites[one->site].name);
+    }
+    free(all);
+    free(is_reported);
+}
+
+/* ---- protocols of HTTPS records ------------------------------------------------------------- */
+
+static void lint_protocol(struct loader *loader, const struct schema_text *text)
+{
+    static const char *const known[] = { "h2", "http/1.1", "h3", "http/1.0" };
+    char hint[SUGGEST_TEXT_MAX];
+    struct suggest suggest = suggest_init(str_from(text->text));
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+        if (strcmp(text->text, known[i]) == 0)
+            return;
+        suggest_offer(&suggest, str_from(known[i]));
+    }
+    diag_warning(loader->diag, text->mark.line, text->mark.column,
+                 "'%.40s' is no protocol that clients of HTTP know (h2, http/1.1, h3)%s",
+                 text->text, suggest_format(&suggest, hint, sizeof(hint)));
+}
+
+static void lint_protocols(struct loader *loader)
+{
+    for (size_t i = 0; i < loader->raw->names.count; i++) {
+        const struct raw_https *https = &raw_name_at(loader->raw, i)->https;
+        for (size_t j = 0; https->head.node != NULL && j < https->alpn.count; j++)
+            lint_protocol(loader, &https->alpn.items[j]);
+    }
+}
+
 /* ---- sizes of answers ----------------------------------------------------------------------- */
 
 /* The most addresses of one family that `count` of the sites can have together. */
@@ -293,5 +367,7 @@ void topology_lint(struct loader *loader)
     lint_capacity(loader, 0, topology->region_count, "region");
     lint_capacity(loader, topology->region_count, topology->site_count, "PoP");
     lint_gateways(loader);
+    lint_shared(loader);
+    lint_protocols(loader);
     lint_answer_sizes(loader);
 }

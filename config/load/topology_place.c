@@ -67,8 +67,9 @@ void draft_add_country(struct draft *draft, const struct schema_text *text)
         return;
     }
     struct suggest suggest = suggest_init(name);
-    for (size_t i = 0; name.len > 2 && i < place_country_count(); i++)
-        suggest_offer(&suggest, str_from(place_country_at(i)->name));
+    place = place_nearest_country(name);
+    if (place != NULL)
+        suggest.best = str_from(place->name);
     loader_unknown(draft->loader, text, "a country", &suggest);
 }
 

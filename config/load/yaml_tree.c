@@ -63,6 +63,26 @@ static enum err check_weight(struct reader *reader, const struct yaml_tree_node 
     return ERR_OK;
 }
 
+/* The text of a line, counted from 0. */
+static struct str line_at(struct str text, size_t line)
+{
+    struct str rest = text, found = { "", 0 };
+    for (size_t i = 0; i <= line; i++)
+        str_split(rest, '\n', &found, &rest);
+    return found;
+}
+
+static bool line_has(struct str line, const char *text)
+{
+    return line.len > 0 && memmem(line.ptr, line.len, text, strlen(text)) != NULL;
+}
+
+/* The commonest slip: a bare [::1] or [2001:db8::], where YAML sees colons of its own. */
+static const char *ipv6_hint(struct str line)
+{
+    return line_has(line, "::") ? "; IPv6 addresses need quotes" : "";
+}
+
 /* Puts a finished or just opened node where it belongs. */
 static enum err attach(struct reader *reader, struct yaml_tree_node *node,
                        const yaml_event_t *event)
@@ -74,7 +94,9 @@ static enum err attach(struct reader *reader, struct yaml_tree_node *node,
     struct yaml_tree_node *parent = reader->open[reader->depth - 1];
     bool is_key = parent->kind == YAML_TREE_MAP && parent->count % 2 == 0;
     if (is_key && node->kind != YAML_TREE_SCALAR)
-        return fail_at(reader, &event->start_mark, "a key must be a plain word or a quoted text");
+        return diag_error(reader->diag, node->line, node->column,
+                          "a key must be a plain word or a quoted text%s",
+                          ipv6_hint(line_at(reader->text, node->line - 1)));
     parent->items =
         mem_grow(parent->items, parent->count, &parent->capacity, sizeof(parent->items[0]));
     parent->items[parent->count++] = node;
@@ -224,15 +246,6 @@ static enum err read_event(struct reader *reader, const yaml_event_t *event)
     return ERR_OK;
 }
 
-/* The commonest slip: a bare [::1] or [2001:db8::], where YAML sees colons of its own. */
-static bool is_about_ipv6(const struct reader *reader, size_t line)
-{
-    struct str rest = reader->text, text = { "", 0 };
-    for (size_t i = 0; i <= line; i++)
-        str_split(rest, '\n', &text, &rest);
-    return text.len > 0 && memmem(text.ptr, text.len, "::", 2) != NULL;
-}
-
 /* Of a byte that is none of a text: the parser's own mark is where it had begun to read. */
 static yaml_mark_t mark_at(struct str text, size_t offset)
 {
@@ -248,6 +261,39 @@ static yaml_mark_t mark_at(struct str text, size_t offset)
     return mark;
 }
 
+/* libyaml tells what it met; this adds what people have mostly done to get there. `line` is where
+ * it met that, `since` where what it was reading began. */
+static const char *syntax_hint(const char *problem, const char *context, struct str line,
+                               struct str since, size_t column)
+{
+    if (strstr(problem, "could not find expected ':'") != NULL && line_has(since, ":") &&
+        !line_has(since, "::"))
+        return "; between a key and its value stands a colon and a space";
+    if (line_has(line, "::"))
+        return ipv6_hint(line);
+    if (strstr(problem, "expected key") != NULL && strstr(context, "block mapping") != NULL)
+        return "; is the line indented as those that belong with it?";
+    if (strstr(problem, "expected '-'") != NULL)
+        return "; lists with '-' and mappings do not mix, and all their lines are indented alike";
+    if (strstr(problem, "mapping values are not allowed") == NULL)
+        return "";
+    struct str before = { line.ptr, column < line.len ? column : line.len };
+    return line_has(before, ":") ? "; a value with a colon and a space in it needs quotes"
+                                 : "; does the key above lack its colon, or is the line indented "
+                                   "unlike those that belong with it?";
+}
+
+/* Of a character that can begin nothing; most often a tab, which YAML does not take. */
+static const char *strange_problem(struct str line, size_t column)
+{
+    char found = column < line.len ? line.ptr[column] : ' ';
+    if (found == '\t')
+        return "a tab; lines are indented with spaces";
+    if (found == '@' || found == '`' || found == '%')
+        return "a text that begins with '@', '%' or '`' needs quotes";
+    return NULL;
+}
+
 /* libyaml splits a problem in two: what it met, and what it was doing since where. */
 static enum err syntax_error(struct reader *reader)
 {
@@ -260,10 +306,17 @@ static enum err syntax_error(struct reader *reader)
         mark = mark_at(reader->text, parser->problem_offset);
     else if (context[0] != '\0' && parser->context_mark.line != mark.line)
         snprintf(since, sizeof(since), " that begins on line %zu", parser->context_mark.line + 1);
+    struct str line = line_at(reader->text, mark.line);
+    bool is_strange = strstr(problem, "cannot start any token") != NULL;
+    const char *strange = is_strange ? strange_problem(line, mark.column) : NULL;
+    if (strange != NULL)
+        return diag_error(reader->diag, (uint32_t)mark.line + 1, (uint32_t)mark.column + 1,
+                          "YAML syntax: %s", strange);
     return diag_error(reader->diag, (uint32_t)mark.line + 1, (uint32_t)mark.column + 1,
                       "YAML syntax: %s%s%s%s%s", problem, context[0] != '\0' ? " " : "", context,
                       since,
-                      is_about_ipv6(reader, mark.line) ? "; IPv6 addresses need quotes" : "");
+                      syntax_hint(problem, context, line,
+                                  line_at(reader->text, parser->context_mark.line), mark.column));
 }
 
 static enum err read_all(struct reader *reader)

@@ -202,6 +202,8 @@ static void test_load_reports_errors(void **state)
           "n.yaml:3:1: error: unknown key 'dsn' in the node file; did you mean 'dns'?\n" },
         { LEAST "dns: { lisen: [] }\n",
           "n.yaml:3:8: error: unknown key 'lisen' in 'dns'; did you mean 'listen'?\n" },
+        { LEAST "user: steer\n",
+          "n.yaml:3:1: error: unknown key 'user' in the node file; it belongs under 'dns'\n" },
         { LEAST "dns: { listen: [] }\n", "n.yaml:3:16: error: 'listen' needs at least 1 entry\n" },
         { LEAST "dns: { listen: [\"1.1.1.1:53\", \"1.1.1.1:0\", \"1.1.1.1:53\", \"1.1.1.1:0\"] }\n",
           "n.yaml:3:44: error: '1.1.1.1:53' is listed twice\n" },

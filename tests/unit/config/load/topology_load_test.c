@@ -315,6 +315,9 @@ static void test_load_reports_area_errors(void **state)
           "t.yaml:4:31: error: 'EU' is a continent; list it under 'continents'\n"
           "t.yaml:4:35: error: 'US-VA' is a subdivision; list it under 'subdivisions'\n"
           "t.yaml:4:42: error: 'Germny' is not a country; did you mean 'Germany'?\n" },
+        /* an older name is like it; the present one is proposed */
+        { SITES MAP "areas: { a: { countries: [Turkei] } }\n",
+          "t.yaml:6:27: error: 'Turkei' is not a country; did you mean 'Türkiye'?\n" },
         { SITES "areas: { a: { subdivisions: [US-XX, US-Virgina, Virgina, Georgia, US, EU] } }\n",
           "t.yaml:4:30: error: 'US-XX' is not a subdivision such as US-VA or US-Virginia\n"
           "t.yaml:4:37: error: 'US-Virgina' is not a subdivision such as US-VA or US-Virginia; did "
@@ -529,6 +532,33 @@ static void test_lint_warns(void **state)
           "a database that does\n"
           "t.yaml:4:38: warning: the built-in data does not divide United Kingdom; 'GB-X' needs "
           "a database that does\n" },
+    };
+    (void)state;
+    check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void test_lint_warns_of_copies_and_unknown_protocols(void **state)
+{
+    static const struct row rows[] = {
+        { "regions:\n"
+          "  a: { at: [1, 2], addresses: [192.0.2.1, '2001:db8::1'] }\n"
+          "  b: { at: [1, 2], addresses: [192.0.2.2, '2001:db8::2'] }\n"
+          "  c: { at: [1, 2], addresses: ['2001:db8::1', 192.0.2.1] }\n"
+          "pops: { p: { at: [1, 2], addresses: [192.0.2.2] } }\n"
+          "maps: { m: { rules: [{ to: [a, b, c] }] } }\n"
+          "names: { n.example: { map: m } }\n",
+          "t.yaml:4:31: warning: 192.0.2.1 is an address of 'a', too: who is sent from one to the "
+          "other gets the same answer\n"
+          "t.yaml:5:37: warning: 192.0.2.2 is an address of 'b', too: who is sent from one to the "
+          "other gets the same answer\n" },
+        { SITES "maps: { m: { rules: [{ to: nearest }] } }\n"
+                "names:\n"
+                "  a.example: { map: m, https: { alpn: [h3, h2, http/1.1] } }\n"
+                "  b.example: { map: m, https: { alpn: [h2, http1.1, spdy/3] } }\n",
+          "t.yaml:7:44: warning: 'http1.1' is no protocol that clients of HTTP know (h2, http/1.1, "
+          "h3); did you mean 'http/1.1'?\n"
+          "t.yaml:7:53: warning: 'spdy/3' is no protocol that clients of HTTP know (h2, http/1.1, "
+          "h3)\n" },
     };
     (void)state;
     check_rows(rows, ARRAY_SIZE(rows));
@@ -773,6 +803,7 @@ int main(void)
         cmocka_unit_test(test_load_reports_name_errors),
         cmocka_unit_test(test_load_reports_all_parts_at_once),
         cmocka_unit_test(test_lint_warns),
+        cmocka_unit_test(test_lint_warns_of_copies_and_unknown_protocols),
         cmocka_unit_test(test_lint_warns_of_large_answers),
         cmocka_unit_test(test_load_cuts_long_candidate_lists),
         cmocka_unit_test(test_load_refuses_exponential_areas),

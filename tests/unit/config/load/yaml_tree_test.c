@@ -92,9 +92,33 @@ static void test_parse_reports_where(void **state)
           "t.yaml:3:1: error: YAML syntax: did not find expected ',' or ']' while "
           "parsing a flow sequence that begins on line 1\n" },
         { "a: b: c\n", "t.yaml:1:5: error: YAML syntax: mapping values are not allowed in this "
-                       "context\n" },
-        { "a:\n\t- b\n", "t.yaml:2:1: error: YAML syntax: found character that cannot start any "
-                         "token while scanning for the next token\n" },
+                       "context; a value with a colon and a space in it needs quotes\n" },
+        { "a:\n\t- b\n",
+          "t.yaml:2:1: error: YAML syntax: a tab; lines are indented with spaces\n" },
+        { "a: @b\n", "t.yaml:1:4: error: YAML syntax: a text that begins with '@', '%' or '`' "
+                     "needs quotes\n" },
+        { "a:\n  b: 1\n c: 2\n",
+          "t.yaml:3:2: error: YAML syntax: did not find expected key while parsing a block mapping "
+          "that begins on line 1; is the line indented as those that belong with it?\n" },
+        { "a:\n  b\n    c: 2\n",
+          "t.yaml:3:6: error: YAML syntax: mapping values are not allowed in this context; does "
+          "the "
+          "key above lack its colon, or is the line indented unlike those that belong with it?\n" },
+        { "a:\n  b:1\n  c: 2\n",
+          "t.yaml:3:4: error: YAML syntax: mapping values are not allowed in this context; does "
+          "the "
+          "key above lack its colon, or is the line indented unlike those that belong with it?\n" },
+        { "a:\n  b: 1\n  c:2\nd: 1\n",
+          "t.yaml:4:1: error: YAML syntax: could not find expected ':' while scanning a simple key "
+          "that begins on line 3; between a key and its value stands a colon and a space\n" },
+        { "a:\n  - b: 1\n  c: 2\n",
+          "t.yaml:3:3: error: YAML syntax: did not find expected '-' indicator while parsing a "
+          "block "
+          "collection that begins on line 2; lists with '-' and mappings do not mix, and all their "
+          "lines are indented alike\n" },
+        { "a: [[2001:db8::1]:53]\n",
+          "t.yaml:1:5: error: a key must be a plain word or a quoted text; IPv6 addresses need "
+          "quotes\n" },
         { "a: \"x\n", "t.yaml:2:1: error: YAML syntax: found unexpected end of stream while "
                       "scanning a quoted scalar that begins on line 1\n" },
         { "a: \xFF\n", "t.yaml:1:4: error: YAML syntax: invalid leading UTF-8 octet\n" },
