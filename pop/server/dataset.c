@@ -141,6 +141,33 @@ static enum err make_settings(struct dataset *dataset, const struct dataset_wish
     return err;
 }
 
+/* ---- when certificates expire ---------------------------------------------------------------- */
+
+/* A file that stands twice in the node file is told once. */
+static void add_certificate(struct dataset *dataset, const char *path, const char *use)
+{
+    for (size_t i = 0; i < dataset->certificate_count; i++)
+        if (text_eq(dataset->certificates[i].path, path) &&
+            text_eq(dataset->certificates[i].use, use))
+            return;
+    dataset->certificates[dataset->certificate_count++] = (struct dataset_certificate){
+        .path = path,
+        .use = use,
+        .expires_unix_s = tls_file_expiry(path, text_eq(use, "authorities")),
+    };
+}
+
+static void note_certificates(struct dataset *dataset)
+{
+    const struct pop_node *node = dataset->node;
+    dataset->certificates =
+        mem_calloc(node->tls.certificate_count + 2, sizeof(*dataset->certificates));
+    for (size_t i = 0; i < node->tls.certificate_count; i++)
+        add_certificate(dataset, node->tls.certificates[i].certificate, "clients");
+    add_certificate(dataset, node->backbone.certificate, "backbone");
+    add_certificate(dataset, node->backbone.ca, "authorities");
+}
+
 static enum err load_node(struct dataset *dataset, const struct dataset_wish *wish,
                           struct diag *diag)
 {
@@ -197,6 +224,7 @@ enum err dataset_load(const struct dataset_wish *wish, struct diag *diag,
         dataset_free(dataset);
         return err;
     }
+    note_certificates(dataset);
     dataset->loaded_unix_s = clock_unix_s();
     dataset->load_ns = clock_monotonic_ns() - began_ns;
     *out_dataset = dataset;
@@ -224,6 +252,7 @@ void dataset_free(struct dataset *dataset)
     for (size_t i = 0; i < dataset->worker_count; i++)
         settings_unref(dataset->settings[i]);
     free(dataset->settings);
+    free(dataset->certificates);
     world_unref(dataset->world);
     if (dataset->info.database_count > 0)
         world_info_fini(&dataset->info);

@@ -22,6 +22,13 @@ struct file_mark {
 struct file_mark file_mark_of(const char *path);
 bool file_mark_eq(const struct file_mark *a, const struct file_mark *b);
 
+/* A file of certificates that is in use. */
+struct dataset_certificate {
+    const char *path; /* borrowed from the node */
+    const char *use;  /* "clients", "backbone" or "authorities" */
+    int64_t expires_unix_s;
+};
+
 struct dataset {
     struct pop_node *node; /* shared with the settings: node_refs */
     atomic_uint *node_refs;
@@ -29,6 +36,8 @@ struct dataset {
     struct world_info info;
     struct settings **settings; /* by worker; NULL where taken */
     size_t worker_count;
+    struct dataset_certificate *certificates;
+    size_t certificate_count;
     struct file_mark tickets; /* of node->tls.tickets, before it was read */
     int log_fd;               /* -1: no access log, or taken */
     int64_t loaded_unix_s;

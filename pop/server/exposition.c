@@ -70,8 +70,20 @@ static void write_outcomes(struct buf *out, size_t metric, uint64_t done, uint64
     metrics_sample(out, &table[metric], &labels[1], 1, failed);
 }
 
+static void write_certificates(struct buf *out, const struct dataset *dataset)
+{
+    metrics_head(out, &table[METRIC_CERTIFICATES]);
+    for (size_t i = 0; i < dataset->certificate_count; i++) {
+        const struct dataset_certificate *one = &dataset->certificates[i];
+        const struct metric_label labels[] = { { "path", one->path }, { "use", one->use } };
+        metrics_sample(out, &table[METRIC_CERTIFICATES], labels, ARRAY_SIZE(labels),
+                       (uint64_t)one->expires_unix_s);
+    }
+}
+
 static void write_dataset(struct buf *out, const struct dataset *dataset)
 {
+    write_certificates(out, dataset);
     metrics_single_real(out, &table[METRIC_LOAD], (double)dataset->load_ns / 1e9);
     metrics_single(out, &table[METRIC_LOADED], (uint64_t)dataset->loaded_unix_s);
     metrics_single(out, &table[METRIC_ROUTES], dataset->node->route_count);

@@ -25,5 +25,7 @@
       "Changed files of session ticket keys, by outcome.")                                         \
     X(LOAD, GAUGE, "steer_pop_load_seconds", "How long loading the files in force took.")          \
     X(LOADED, GAUGE, "steer_pop_loaded_timestamp_seconds", "When that was, Unix time.")            \
+    X(CERTIFICATES, GAUGE, "steer_pop_certificate_expiry_timestamp_seconds",                       \
+      "When the certificates in use expire, by path and use, Unix time.")                          \
     X(ROUTES, GAUGE, "steer_pop_routes", "Routes in force.")                                       \
     X(GEO_BYTES, GAUGE, "steer_geo_bytes", "Memory of the geo trie.")

@@ -75,6 +75,20 @@ static void add_geo(const struct world_info *info, json_t *value)
     json_object_set_new(value, "geo", geo);
 }
 
+static void add_certificates(const struct dataset *dataset, json_t *value)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < dataset->certificate_count; i++) {
+        const struct dataset_certificate *one = &dataset->certificates[i];
+        json_t *row = json_object();
+        json_set_text(row, "path", one->path);
+        json_set_text(row, "use", one->use);
+        json_set_int(row, "expires", one->expires_unix_s);
+        json_array_append_new(list, row);
+    }
+    json_object_set_new(value, "certificates", list);
+}
+
 static void add_files(const struct server *server, json_t *value)
 {
     const struct dataset *dataset = server->dataset;
@@ -89,6 +103,7 @@ static void add_files(const struct server *server, json_t *value)
     json_set_count(value, "reloads_failed", server->reload.failure_count);
     json_set_count(value, "ticket_key_changes", server->tickets.success_count);
     json_set_count(value, "ticket_key_failures", server->tickets.failure_count);
+    add_certificates(dataset, value);
     add_geo(&dataset->info, value);
 }
 

@@ -79,9 +79,22 @@ static enum err parse_hex(const struct word *word, uint32_t line, const char *wh
     return ERR_OK;
 }
 
+/* What `openssl rand` writes for other servers, for instance: no terminal should see it. */
+static bool is_printable(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] < ' ' || text.ptr[i] > '~')
+            return false;
+    return true;
+}
+
 /* A long first word is more likely a key than a misspelt role. */
 static enum err refuse_role(const struct word *word, uint32_t line, struct diag *diag)
 {
+    if (!is_printable(word->text))
+        return diag_error(diag, line, word->column,
+                          "no text, as the keys of other servers are; 'steer-pop "
+                          "--new-ticket-key' makes a line of this file");
     if (word->text.len >= WORD_QUOTED_MAX / 2)
         return diag_error(diag, line, word->column,
                           "a line begins with 'current', 'previous' or 'next'");

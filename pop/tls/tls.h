@@ -34,6 +34,10 @@ struct tls_certificate_files {
  * files, and neither openssl.cnf nor OPENSSL_CONF may change it or load code. */
 void tls_start(void);
 
+/* When the first certificate of the chain in a file expires, Unix time; for authorities, the last
+ * one. 0: the file cannot be read. */
+int64_t tls_file_expiry(const char *path, bool is_of_authorities);
+
 struct tls_server_settings {
     /* By SNI: the names in the certificates (wildcards included) choose; several kinds (P-256 and
      * RSA) for one name work together. Without a match the first certificate serves. */

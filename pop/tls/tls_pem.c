@@ -14,6 +14,8 @@
 #include "steering/base/file.h"
 
 enum { FILE_MAX_BYTES = 4 * 1024 * 1024, RSA_MIN_BITS = 2048 };
+/* A certificate is due when it has less than two weeks and less than a quarter of its life left. */
+enum { DUE_S = 14 * 24 * 3600, DUE_SHARE = 4 };
 
 /* The file named in `diag` and, when it can be read, a BIO over its bytes in `text`. */
 static enum err open_pem(const char *path, const char *what, struct diag *diag, struct buf *text,
@@ -126,13 +128,40 @@ static int64_t unix_of(const ASN1_TIME *moment)
     return (int64_t)timegm(&broken_down);
 }
 
+int64_t tls_file_expiry(const char *path, bool is_of_authorities)
+{
+    struct diag diag;
+    STACK_OF(X509) *certificates = NULL;
+    int64_t found = 0;
+    diag_init(&diag);
+    if (load_certificates(path, &diag, &certificates) == ERR_OK)
+        found = unix_of(X509_get0_notAfter(sk_X509_value(certificates, 0)));
+    for (int i = 1; i < sk_X509_num(certificates); i++) {
+        int64_t until = unix_of(X509_get0_notAfter(sk_X509_value(certificates, i)));
+        if ((until > found) == is_of_authorities)
+            found = until;
+    }
+    sk_X509_pop_free(certificates, X509_free);
+    diag_fini(&diag);
+    return found;
+}
+
+static bool is_due(int64_t from, int64_t until, int64_t now_unix_s)
+{
+    int64_t left = until - now_unix_s;
+    return left < DUE_S && left < (until - from) / DUE_SHARE;
+}
+
 static void warn_of_dates(const X509 *leaf, int64_t now_unix_s, struct diag *diag)
 {
-    char text[CLOCK_TEXT_MAX];
+    char text[CLOCK_TEXT_MAX], left[CLOCK_TEXT_MAX];
     int64_t from = unix_of(X509_get0_notBefore(leaf)), until = unix_of(X509_get0_notAfter(leaf));
     if (until < now_unix_s)
         diag_warning(diag, 0, 0, "the certificate expired at %s; clients will refuse it",
                      clock_format_s(until, text));
+    else if (from <= now_unix_s && is_due(from, until, now_unix_s))
+        diag_warning(diag, 0, 0, "the certificate expires at %s, in %s; renew it, then reload",
+                     clock_format_s(until, text), clock_format_age(until - now_unix_s, left));
     else if (from > now_unix_s)
         diag_warning(diag, 0, 0, "the certificate is not valid before %s",
                      clock_format_s(from, text));

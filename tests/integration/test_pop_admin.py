@@ -7,6 +7,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import ssl
 import subprocess
 import time
 
@@ -86,6 +87,28 @@ def test_metrics_are_sound_and_count(pop_fleet):
     for _ in range(7):
         assert ask(pop_fleet).status == 200
     wait_for("seven more", lambda: node.metric("steer_pop_responses_total", "2xx") == before + 7)
+
+
+def test_certificates_tell_when_they_expire(pop_fleet):
+    """By metric and status: the dates that the files themselves give."""
+    node = pop_fleet.nodes[POP]
+    rows = {(row["use"], row["path"]): row["expires"] for row in node.json("/status.json")["certificates"]}
+    assert {use for use, _ in rows} == {"clients", "backbone", "authorities"}
+    for (use, path), expires in rows.items():
+        said = subprocess.run(["openssl", "x509", "-noout", "-enddate", "-in", pop_fleet.folder / path],
+                              capture_output=True, text=True, check=True).stdout
+        assert expires == ssl.cert_time_to_seconds(said.strip().removeprefix("notAfter="))
+        assert node.metric("steer_pop_certificate_expiry_timestamp_seconds", f'path="{path}"', f'use="{use}"') == expires
+
+
+def test_alerts_ask_for_metrics_that_there_are():
+    """The manuals' lists are held against /metrics elsewhere; labels against the values that the sources have."""
+    alerts = (ROOT / "config/examples/alerts.yaml").read_text(encoding="utf-8")
+    manuals = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("dns/steer-dns.8", "pop/steer-pop.8"))
+    named = set(re.findall(r"^\.It Cm (\w+)$", manuals, re.MULTILINE))
+    asked = set(re.findall(r"\bsteer_\w+", alerts))
+    assert len(asked) > 15 and asked - named == set()
+    assert set(re.findall(r'outcome="(\w+)"', alerts)) == {"failed"}
 
 
 def test_status_says_what_runs(pop_fleet):

@@ -11,22 +11,20 @@
 #include "tests/unit/pop/tls/pki.h"
 
 static struct pki *pki;
+static int64_t began_unix_s;
 
-static void write_chain(void)
+static void write_chain(const char *path, const char *const *files, size_t count)
 {
-    FILE *file = fopen("misordered.crt", "w");
+    FILE *file = fopen(path, "w");
     assert_non_null(file);
-    struct buf text;
-    buf_init(&text, 1 << 20);
-    /* The leaf, then a stranger, then the issuer. */
-    assert_int_equal(file_read("a.crt", &text), ERR_OK);
-    fwrite(text.bytes, 1, text.len, file);
-    assert_int_equal(file_read("other.pem", &text), ERR_OK);
-    fwrite(text.bytes, 1, text.len, file);
-    assert_int_equal(file_read("ca.pem", &text), ERR_OK);
-    fwrite(text.bytes, 1, text.len, file);
+    for (size_t i = 0; i < count; i++) {
+        struct buf text;
+        buf_init(&text, 1 << 20);
+        assert_int_equal(file_read(files[i], &text), ERR_OK);
+        fwrite(text.bytes, 1, text.len, file);
+        buf_fini(&text);
+    }
     fclose(file);
-    buf_fini(&text);
 }
 
 static void write_protected_key(void)
@@ -57,6 +55,7 @@ static void write_weak_pair(void)
 static int setup(void **state)
 {
     (void)state;
+    began_unix_s = (int64_t)time(NULL);
     pki = pki_new();
     pki_issue(pki, &(struct pki_wish){ .file = "a", .names = "DNS:a.example" });
     pki_issue(pki, &(struct pki_wish){ .file = "b", .names = "DNS:b.example" });
@@ -67,7 +66,10 @@ static int setup(void **state)
     pki_issue(pki, &(struct pki_wish){ .file = "open", .names = "DNS:a.example" });
     assert_int_equal(chmod("open.key", 0644), 0);
     pki_issue(pki, &(struct pki_wish){ .file = "nameless" });
-    write_chain();
+    pki_issue(pki, &(struct pki_wish){
+                       .file = "due", .names = "DNS:a.example", .from_s = -4800, .until_s = 1000 });
+    write_chain("misordered.crt", (const char *[]){ "a.crt", "other.pem", "ca.pem" }, 3);
+    write_chain("chain.crt", (const char *[]){ "ca.pem", "a.crt", "due.crt", "b.crt" }, 4);
     write_protected_key();
     write_weak_pair();
     pki_write_text("empty", "");
@@ -108,6 +110,7 @@ static void test_server_new_says_what_is_wrong_with_the_files(void **state)
         { "a.crt", "a.key", true, NULL },
         { "nameless.crt", "nameless.key", true, NULL },
         { "old.crt", "old.key", true, "old.crt: warning: the certificate expired at 20" },
+        { "due.crt", "due.key", true, "due.crt: warning: the certificate expires at 20" },
         { "early.crt", "early.key", true, "early.crt: warning: the certificate is not valid" },
         { "open.crt", "open.key", true, "open.key: warning: everybody on this machine can read" },
         { "misordered.crt", "a.key", true,
@@ -163,6 +166,28 @@ static void test_server_new_tells_all_mistakes_at_once(void **state)
     assert_non_null(strstr(buf_text(&text), "no cipher in 'NO-SUCH-CIPHER'"));
     assert_non_null(strstr(buf_text(&text), "text: error: no PEM block"));
     buf_fini(&text);
+}
+
+/* A chain is good until its first certificate expires, a bundle of authorities until its last. */
+static void test_file_expiry(void **state)
+{
+    static const struct {
+        const char *path;
+        bool is_of_authorities;
+        int64_t left_s; /* 0: no answer */
+    } rows[] = {
+        { "a.crt", false, 3600 },     { "a.crt", true, 3600 },     { "ca.pem", true, 7200 },
+        { "chain.crt", false, 1000 }, { "chain.crt", true, 7200 }, { "old.crt", false, -9 },
+        { "gone.crt", false, 0 },     { "a.key", false, 0 },
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        int64_t until = tls_file_expiry(rows[i].path, rows[i].is_of_authorities);
+        int64_t expected = rows[i].left_s == 0 ? 0 : began_unix_s + rows[i].left_s;
+        /* Made within the group's setup, which may take its time. */
+        if (until < expected || until > expected + (rows[i].left_s == 0 ? 0 : 300))
+            fail_msg("%s: %lld, not %lld", rows[i].path, (long long)until, (long long)expected);
+    }
 }
 
 static void test_server_new_needs_a_certificate(void **state)
@@ -314,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_server_new_says_what_is_wrong_with_the_files),
         cmocka_unit_test(test_server_new_tells_all_mistakes_at_once),
+        cmocka_unit_test(test_file_expiry),
         cmocka_unit_test(test_server_new_needs_a_certificate),
         cmocka_unit_test(test_client_new_says_what_is_wrong_with_the_files),
         cmocka_unit_test(test_client_new_warns_of_a_certificate_that_peers_refuse),

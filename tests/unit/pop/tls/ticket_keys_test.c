@@ -34,6 +34,7 @@ static void test_parse_takes_and_refuses(void **state)
         { "", 0, "no 'current' key" },
         { "# nothing\n", 0, "no 'current' key" },
         { "previous " ID_A " " SECRET "\n", 0, "no 'current' key" },
+        { "\xc2\x01k\x80", 0, "1:1: error: no text, as the keys of other servers are" },
         { "curent " ID_A " " SECRET, 0, "1:1: error: 'curent' is not a kind of key" },
         { ID_A " " SECRET, 0, "1:1: error: a line begins with 'current'" },
         { "\ncurrent " ID_A, 0, "2: error: expected 'current ID SECRET'" },
