@@ -54,7 +54,7 @@ static const struct row rows[] = {
     { "node", ARGS_NODE, TEXT, offsetof(struct args, node), "ID",
       "ask this node (default: the first one alive)", false, 0 },
     { "config", ARGS_CONFIG, TEXT, offsetof(struct args, config), "FILE",
-      "ask no node: compute from this node file and the store", false, 0 },
+      "ask no node: compute from this node file and its store", false, 0 },
 };
 
 unsigned args_global_options(void)
@@ -196,6 +196,37 @@ static enum err take_short(const char *text, struct line *line, struct diag *dia
     return ERR_UNKNOWN;
 }
 
+/* What other programs call it; nothing that a typing error away from a command of ours. */
+static const char *meant_by(const char *name)
+{
+    static const struct {
+        const char *word, *meant;
+    } others[] = {
+        { "audit", "'history'" },
+        { "disable", "'evacuate' or 'drain'" },
+        { "down", "'evacuate' or 'drain'" },
+        { "enable", "'restore' or 'undrain'" },
+        { "failback", "'restore'" },
+        { "failover", "'evacuate'" },
+        { "init", "'store init'" },
+        { "lint", "'check'" },
+        { "list", "'status'" },
+        { "log", "'history'" },
+        { "repair", "'store repair'" },
+        { "revert", "'restore' or 'undrain'" },
+        { "rollback", "'restore' or 'undrain'" },
+        { "show", "'status'" },
+        { "undo", "'restore' or 'undrain'" },
+        { "up", "'restore' or 'undrain'" },
+        { "validate", "'check'" },
+        { "why", "'explain'" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        if (strcmp(others[i].word, name) == 0)
+            return others[i].meant;
+    return NULL;
+}
+
 static enum err find_command(const char *name, const struct command *const *commands,
                              struct diag *diag, struct args *args)
 {
@@ -209,8 +240,10 @@ static enum err find_command(const char *name, const struct command *const *comm
         if (!commands[i]->is_hidden)
             suggest_offer(&suggest, str_from(commands[i]->name));
     }
-    diag_error(diag, 0, 0, "unknown command '%s'%s ('steer help' lists them)", name,
-               suggest_format(&suggest, hint, sizeof(hint)));
+    suggest_format(&suggest, hint, sizeof(hint));
+    if (meant_by(name) != NULL)
+        snprintf(hint, sizeof(hint), "; did you mean %s?", meant_by(name));
+    diag_error(diag, 0, 0, "unknown command '%s'%s ('steer help' lists them)", name, hint);
     return ERR_UNKNOWN;
 }
 

@@ -5,10 +5,12 @@
  *                           ^___________ someone was faster, 3 times ______|
  */
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "steering/base/clock.h"
 #include "steering/base/mem.h"
@@ -100,6 +102,10 @@ static enum err collect_sites(struct operation *operation, const struct presence
         ctl_note(ctl, "steer: the nodes do not share one topology ('steer status' shows which)\n");
     if (operation->sites.count[SITE_REGION] + operation->sites.count[SITE_POP] > 0)
         return ERR_OK;
+    if (access(store_where(ctl->store), F_OK) != 0) {
+        diag_errno(&ctl->diag, errno, "there is no store in '%s'", store_where(ctl->store));
+        return ERR_UNREACHABLE;
+    }
     diag_error(&ctl->diag, 0, 0,
                "no node on the store '%s' has told yet which sites there are; name the topology "
                "with --topology FILE",

@@ -208,20 +208,29 @@ static void place_fini(struct place *place)
     pop_node_free(place->pop);
 }
 
-/* As the node would at its start: the store, else its last good one, else nobody's orders. */
-static struct document *find_document(const struct place *place)
+/* As the node would at its start: the store, else its last good one, else nobody's orders; but what
+ * is not the store's is said, for the answer may be another than the fleet gives. */
+static struct document *find_document(const struct ctl *ctl, const struct place *place)
 {
+    const char *where = (ctl->args.given & ARGS_STORE) != 0 ? ctl->args.store : place->store;
     struct store *store = NULL;
     struct document *document = NULL;
-    struct diag ignored;
+    struct diag diag, ignored;
+    diag_init(&diag);
     diag_init(&ignored);
-    if (store_open(place->store, &ignored, &store) != ERR_OK ||
-        store_get(store, &ignored, &document) != ERR_OK)
+    if (store_open(where, &diag, &store) != ERR_OK || store_get(store, &diag, &document) != ERR_OK)
         document = NULL;
-    if (document == NULL && last_good_load(place->state, &ignored, &document) != ERR_OK)
+    if (document == NULL && last_good_load(place->state, &ignored, &document) == ERR_OK) {
+        ctl_note(ctl, "steer: %s\nsteer: this is by the last good document in '%s'\n",
+                 diag_first(&diag), place->state);
+    } else if (document == NULL) {
         document = document_new("");
+        ctl_note(ctl, "steer: %s\nsteer: this is without orders, as if every site were active\n",
+                 diag_first(&diag));
+    }
     store_close(store);
     diag_fini(&ignored);
+    diag_fini(&diag);
     return document;
 }
 
@@ -251,7 +260,7 @@ static enum err compute(struct ctl *ctl, const struct explain_query *query)
     if (err == ERR_OK)
         err = world_load(place.topology, place.geo, &ctl->diag, NULL, &world);
     if (err == ERR_OK) {
-        struct snapshot *snapshot = snapshot_new(world, find_document(&place), NULL);
+        struct snapshot *snapshot = snapshot_new(world, find_document(ctl, &place), NULL);
         err = explain(snapshot, query, &ctl->diag, &explanation);
         snapshot_unref(snapshot);
     }
@@ -288,7 +297,7 @@ const struct command cmd_explain = {
     .about = "Tells, step by step, how a node answers NAME (a steered name, or a map) when a\n"
              "resolver at --from ADDRESS asks, with the client subnet --ecs if it sends one.\n"
              "A living node is asked; with --config FILE it is computed here from that node's "
-             "file,\nwithout its break-glass orders.",
+             "file\nand its store (or --store), without its break-glass orders.",
     .examples = "  steer explain api.example.com --from 192.0.2.53 --ecs 203.0.113.0/24",
     .run = run,
 };

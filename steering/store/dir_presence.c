@@ -78,7 +78,9 @@ static enum err join(struct dir_store *dir, const char *node_id, struct diag *di
     if (fd < 0) {
         err = errno == EWOULDBLOCK ? ERR_EXISTS : err_from_errno(errno);
         if (err == ERR_EXISTS)
-            diag_error(diag, 0, 0, "another node lives on this store as '%s'", node_id);
+            diag_error(diag, 0, 0,
+                       "another node lives on this store as '%s'; give each a name of its own",
+                       node_id);
         else
             diag_errno(diag, errno, "cannot lock '%s'", lock_path);
         free(lock_path);

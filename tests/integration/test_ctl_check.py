@@ -24,6 +24,12 @@ def test_check_finds_all_at_once_and_once_only(store, tmp_path):
     assert (answer["diagnostics"][0]["line"], answer["diagnostics"][0]["severity"]) == (2, "error")
 
 
+def test_check_knows_a_zone_file_by_its_looks(store, tmp_path):
+    files(tmp_path)
+    done = store.steer("check", str(tmp_path / "example.com.zone"), check=2)
+    assert "looks like a zone file; name the node file" in done.stdout and "YAML" not in done.stdout
+
+
 def test_check_passes_the_examples(store, tmp_path):
     folder = examples(tmp_path / "examples")
     names = ["topology", "dns", "pop", "gateway"]

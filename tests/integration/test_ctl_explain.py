@@ -2,6 +2,7 @@
 """`steer explain`: asked of a node, whose admin socket is played here, or computed from files."""
 
 import contextlib
+import hashlib
 import json
 import pathlib
 import socket
@@ -118,6 +119,28 @@ def test_explain_computes_from_a_pop_node_file(store, tmp_path):
     pop.write_text(pop.read_text().replace("/var/lib/steer/store", str(store.folder)))
     words = ("explain", "api.example.com", "--from", "192.0.2.53", "--config", str(pop), "--json")
     assert json.loads(store.steer(*words).stdout)["explanations"][0]["answer"]
+
+
+def test_explain_says_what_its_answer_rests_on(store, tmp_path):
+    """--store wins over the node file's; where no document can be read, nobody takes the answer for the fleet's."""
+    node, _ = files(tmp_path)
+    gone, state = tmp_path / "gone", tmp_path / "state"
+    pathlib.Path(node).write_text(pathlib.Path(node).read_text() +
+                                  f"store: {{ directory: {gone} }}\nstate: {state}\n")
+    store.node("dns-1")
+    words = ("explain", "api.example.com", "--from", "192.0.2.53", "--config", node, "--json")
+    done = store.steer(*words)
+    before = json.loads(done.stdout)["explanations"][0]
+    assert str(gone) in done.stderr and "without orders" in done.stderr
+    store.steer(*because("evacuate", before["answer"][0]))
+    done = store.steer(*words, "--store", str(store.folder))
+    after = json.loads(done.stdout)["explanations"][0]
+    assert done.stderr == "" and after["gen"] == 1 and before["answer"] != after["answer"]
+    state.mkdir()
+    kept = (store.folder / "document.json").read_bytes()
+    (state / f"document-{1:020}-{hashlib.sha256(kept).hexdigest()[:16]}.json").write_bytes(kept)
+    done = store.steer(*words)
+    assert "last good document" in done.stderr and json.loads(done.stdout)["explanations"][0] == after
 
 
 def test_explain_without_a_server(store, tmp_path):

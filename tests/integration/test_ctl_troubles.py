@@ -51,6 +51,13 @@ def test_wiped_store_is_not_begun_anew_under_living_nodes(store):
     store.steer("history")
 
 
+def test_a_mistyped_store_is_named(store):
+    words = ("--store", f"{store.folder}-typo")
+    refused = store.steer(*because("evacuate", "us-east"), *words, check=5)
+    assert f"no store in '{store.folder}-typo'" in refused.stderr and "No such file" in refused.stderr
+    assert not store.folder.with_name(f"{store.folder.name}-typo").exists()
+
+
 def test_init_twice(store):
     assert "made a new store, gen 1" in store.steer("store", "init").stdout
     assert store.steer("store", "init").stdout == f"'{store.folder}' is a store already, gen 1\n"

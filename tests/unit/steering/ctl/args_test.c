@@ -127,6 +127,9 @@ static const struct bad {
 } bads[] = {
     { "evacute us-east", ERR_UNKNOWN, "did you mean 'evacuate'" },
     { "statusxx", ERR_UNKNOWN, "did you mean 'status'" },
+    { "rollback", ERR_UNKNOWN,
+      "unknown command 'rollback'; did you mean 'restore' or 'undrain'? (" },
+    { "failover us-east", ERR_UNKNOWN, "did you mean 'evacuate'?" },
     { "frobnicate", ERR_UNKNOWN, "unknown command 'frobnicate' (" },
     { "status --jsn", ERR_UNKNOWN, "did you mean '--json'" },
     { "status --frobnicate", ERR_UNKNOWN, "unknown option '--frobnicate'" },
