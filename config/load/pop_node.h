@@ -111,6 +111,8 @@ struct pop_route {
     bool has_websocket;
     uint64_t tunnel_idle_ms;
     uint64_t body_max_bytes;           /* of a request; 0: any */
+    uint64_t body_idle_ms;             /* silence within it */
+    uint32_t body_min_rate;            /* bytes a second of it; 0: any */
     struct schema_mark mark, map_mark; /* in the file, for messages */
 };
 
@@ -132,7 +134,7 @@ struct pop_timeouts { /* section "timeouts", all milliseconds, all of them clien
     uint64_t tls_ms, first_byte_ms, head_ms, body_idle_ms, keepalive_h1_ms, keepalive_h2_ms;
     uint64_t write_stall_ms, settings_ack_ms, max_age_ms, drain_ms;
     uint32_t body_min_rate, write_min_rate; /* bytes a second; 0: any */
-};
+};                                          /* body_*: of routes that say nothing */
 
 /* What of a request's query string comes into the access log. */
 enum pop_log_query { POP_LOG_QUERY_REDACT, POP_LOG_QUERY_DROP, POP_LOG_QUERY_KEEP };

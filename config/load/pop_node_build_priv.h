@@ -9,5 +9,5 @@
 #include "config/load/pop_node_raw_priv.h"
 
 void pop_node_build_origins(struct raw_pop_node *raw, struct pop_node *node, struct diag *diag);
-/* After the origins. Sorts: the most specific route first. */
+/* After the origins and timeouts. Sorts: the most specific route first. */
 void pop_node_build_routes(struct raw_pop_node *raw, struct pop_node *node, struct diag *diag);

@@ -49,8 +49,8 @@ struct raw_origin {
 struct raw_route {
     struct schema_head head;
     char *host, *path, *map, *origin;
-    uint64_t deadline_ms, try_ms, idle_ms, tunnel_idle_ms, body_max_bytes;
-    uint32_t attempts;
+    uint64_t deadline_ms, try_ms, idle_ms, tunnel_idle_ms, body_max_bytes, body_idle_ms;
+    uint32_t attempts, body_min_rate;
     bool retries_status, has_websocket;
 };
 struct raw_limits {

@@ -170,6 +170,9 @@ static uint64_t build_try(const struct raw_route *raw, struct diag *diag)
 static void build_route(struct raw_route *raw, const struct pop_node *node, struct pop_route *route,
                         struct diag *diag)
 {
+    const struct pop_timeouts *all = &node->timeouts;
+    bool has_idle = schema_has(&raw->head, "body_idle");
+    bool has_rate = schema_has(&raw->head, "body_min_rate");
     *route = (struct pop_route){
         .host = build_host(raw, diag),
         .path = build_path(raw, diag),
@@ -183,6 +186,8 @@ static void build_route(struct raw_route *raw, const struct pop_node *node, stru
         .has_websocket = raw->has_websocket,
         .tunnel_idle_ms = raw->tunnel_idle_ms,
         .body_max_bytes = raw->body_max_bytes,
+        .body_idle_ms = has_idle ? raw->body_idle_ms : all->body_idle_ms,
+        .body_min_rate = has_rate ? raw->body_min_rate : all->body_min_rate,
         .mark = raw->head.mark,
         .map_mark = schema_mark_of(&raw->head, "map"),
     };

@@ -130,16 +130,23 @@ static bool is_request_awaited(const struct exchange *exchange)
            (exchange->state == EXCHANGE_RESPONDING && client->request.content_length >= 0);
 }
 
+/* Without a route nobody waits for the content. */
+static uint64_t body_idle_ms(const struct exchange *exchange)
+{
+    return exchange->route != NULL ? exchange->route->body_idle_ms
+                                   : exchange->settings->node->timeouts.body_idle_ms;
+}
+
 static bool is_request_slow(struct exchange *exchange, uint64_t now_ms)
 {
-    const struct pop_timeouts *limits = &exchange->settings->node->timeouts;
+    bool is_counted = exchange->route != NULL && has_rate(exchange);
     const struct pace_look look = {
         .now_ms = now_ms,
         .bytes = exchange->client->body.written_bytes,
         .is_awaited = is_request_awaited(exchange),
-        .rate = has_rate(exchange) ? limits->body_min_rate : 0,
+        .rate = is_counted ? exchange->route->body_min_rate : 0,
         .sharers = sharers(exchange),
-        .grace_ms = limits->body_idle_ms,
+        .grace_ms = body_idle_ms(exchange),
     };
     return pace_look(&exchange->request_pace, &look);
 }
@@ -163,9 +170,8 @@ static bool is_response_slow(struct exchange *exchange, uint64_t now_ms)
 
 static bool is_client_silent(const struct exchange *exchange, uint64_t now_ms)
 {
-    uint64_t limit_ms = exchange->settings->node->timeouts.body_idle_ms;
     return exchange->state == EXCHANGE_SENT && is_request_awaited(exchange) &&
-           now_ms - exchange->up_ms >= limit_ms;
+           now_ms - exchange->up_ms >= body_idle_ms(exchange);
 }
 
 static void refuse(struct exchange *exchange, uint16_t status, const char *error,
@@ -257,7 +263,7 @@ static uint64_t due_ms(const struct exchange *exchange, uint64_t now_ms)
     if (exchange->state == EXCHANGE_SENT)
         due = least(due, exchange->try_due_ms);
     if (is_uploading(exchange))
-        due = least(due, now_ms + look_ms(limits->body_idle_ms));
+        due = least(due, now_ms + look_ms(body_idle_ms(exchange)));
     return due;
 }
 

@@ -170,6 +170,8 @@ static void test_load_applies_defaults_of_routes_and_origins(void **state)
     assert_false(route->has_websocket);
     assert_int_equal(route->tunnel_idle_ms, 600000);
     assert_int_equal(route->body_max_bytes, 0);
+    assert_int_equal(route->body_idle_ms, 30000);
+    assert_int_equal(route->body_min_rate, 240);
     finish(&run);
 }
 
@@ -209,7 +211,7 @@ static const char whole_text[] =
     "  - { map: m2, origin: tls }\n"
     "  - { host: WWW.Example.com., path: /api/, map: m1, origin: web, deadline: 5s, try: 4s,\n"
     "      idle: 100ms, attempts: 16, retry_status: true, websocket: true, tunnel_idle: 1s,\n"
-    "      body_max: 1GiB }\n"
+    "      body_max: 1GiB, body_idle: 9s, body_min_rate: 0 }\n"
     "limits: { connections: 10, per_client: 5, streams: 100, requests: 0, head: 1KiB, fields: 10,\n"
     "          replay: 0, replay_total: 0, buffer: 4KiB, retry_percent: 0, retry_per_second: 0,\n"
     "          score: 10 }\n"
@@ -345,8 +347,12 @@ static void test_load_reads_every_key_of_origins_and_routes(void **state)
     assert_true(route->retries_status && route->has_websocket);
     assert_int_equal(route->tunnel_idle_ms, 1000);
     assert_int_equal(route->body_max_bytes, 1 << 30);
+    assert_int_equal(route->body_idle_ms, 9000);
+    assert_int_equal(route->body_min_rate, 0);
     assert_int_equal(route->mark.line, 34);
     assert_int_equal(run.node->routes[1].origin, 1);
+    assert_int_equal(run.node->routes[1].body_idle_ms, 4000); /* of all */
+    assert_int_equal(run.node->routes[1].body_min_rate, 100);
     finish(&run);
 }
 
@@ -490,6 +496,10 @@ static const struct {
       "7:93: error: the path '/a/../b' must not hold '.' or '..' as a segment\n" },
     { POP "routes: [{ map: m, deadline: 5s, try: 6s }]\n",
       "7:39: error: 'try' must not be longer than 'deadline'\n" },
+    { POP "routes: [{ map: m, body_idle: 50ms, body_min_rate: -1 }]\n",
+      "7:31: error: 'body_idle' must be a duration such as 250ms, 30s or 5m, from 100ms to 86400s, "
+      "found '50ms'\n"
+      "7:52: error: 'body_min_rate' must be a whole number from 0 to 1000000000, found '-1'\n" },
     { POP "routes: [{ map: m, attempts: 17, retry_statuses: true }]\n",
       "7:30: error: 'attempts' must be a whole number from 1 to 16, found '17'\n"
       "7:34: error: unknown key 'retry_statuses' in the route; did you mean 'retry_status'?\n" },
@@ -554,6 +564,7 @@ static void test_explain_config_names_every_section(void **state)
         "\nbackbone.floor   ",
         "\norigins.NAME.tls.name   ",
         "\nroutes[].path   ",
+        "\nroutes[].body_min_rate   ",
         "\nlimits.head   ",
         "\ntimeouts.drain   ",
     };

@@ -381,7 +381,8 @@ static inline void fixture_routes(void)
                                     .attempts = 4,
                                     .retries_status = true,
                                     .has_websocket = true,
-                                    .tunnel_idle_ms = 20000 };
+                                    .tunnel_idle_ms = 20000,
+                                    .body_idle_ms = 2000 };
     routes[1] = routes[0];
     routes[1].path = (char *)(uintptr_t) "/small";
     routes[1].body_max_bytes = 10;
@@ -392,17 +393,15 @@ static inline void fixture_node(enum pop_role role, const char *site)
 {
     fixture_routes();
     origin = (struct pop_origin){ .server_count = 2, .connections_max = 50 };
-    node = (struct pop_node){
-        .role = role,
-        .site = (char *)(uintptr_t)site,
-        .origins = &origin,
-        .origin_count = 1,
-        .routes = routes,
-        .route_count = ARRAY_SIZE(routes),
-        .limits = { .replay_bytes = 256 },
-        .timeouts = { .body_idle_ms = 2000, .write_stall_ms = 5000, .body_min_rate = 0 },
-        .server_header = (char *)(uintptr_t) "steer"
-    };
+    node = (struct pop_node){ .role = role,
+                              .site = (char *)(uintptr_t)site,
+                              .origins = &origin,
+                              .origin_count = 1,
+                              .routes = routes,
+                              .route_count = ARRAY_SIZE(routes),
+                              .limits = { .replay_bytes = 256 },
+                              .timeouts = { .write_stall_ms = 5000 },
+                              .server_header = (char *)(uintptr_t) "steer" };
     for (size_t i = 0; role == POP_ROLE_GATEWAY && i < ARRAY_SIZE(routes); i++)
         routes[i].origin = 0;
 }

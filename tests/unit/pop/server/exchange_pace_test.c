@@ -7,7 +7,7 @@ enum { ROUNDS = 60 }; /* of a second each: many times the grace */
 static void start(void)
 {
     fixture_start(POP_ROLE_POP, "gru1", "{}");
-    node.timeouts.body_min_rate = node.timeouts.write_min_rate = 100;
+    routes[0].body_min_rate = node.timeouts.write_min_rate = 100;
     routes[0].deadline_ms = routes[0].try_ms = 100000;
 }
 
@@ -148,6 +148,28 @@ static void test_a_trickle_after_the_response_is_cut(void **state)
 }
 
 /* The PoP, which the client is connected to, has judged it; here, content comes in leaps. */
+/* What is asked of a client is its route's, beside which another may ask for more. */
+static void test_each_route_has_a_rate_of_its_own(void **state)
+{
+    (void)state;
+    for (int is_hasty = 0; is_hasty < 2; is_hasty++) {
+        start();
+        routes[1].body_min_rate = is_hasty ? 200 : 0;
+        routes[1].body_idle_ms = 4000;
+        routes[1].body_max_bytes = 0;
+        routes[1].deadline_ms = routes[1].try_ms = 100000;
+        client_makes("POST", "/small", true);
+        client_asks();
+        int pieces = pieces_sent("x");
+        assert_int_equal(pieces < ROUNDS, is_hasty);
+        if (!is_hasty)
+            end_upload();
+        else
+            assert_in_range(pieces, 3, 6); /* the grace is its own, too */
+        finish(is_hasty ? 408 : 200, is_hasty ? "client_body_slow" : NULL);
+    }
+}
+
 static void test_the_backbone_is_not_counted(void **state)
 {
     (void)state;
@@ -322,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_a_length_that_is_announced_is_no_conversation),
         cmocka_unit_test(test_a_conversation_is_not_counted),
         cmocka_unit_test(test_a_trickle_after_the_response_is_cut),
+        cmocka_unit_test(test_each_route_has_a_rate_of_its_own),
         cmocka_unit_test(test_the_backbone_is_not_counted),
         cmocka_unit_test(test_the_backbone_may_pause),
         cmocka_unit_test(test_a_trickled_response_is_cut),
