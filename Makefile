@@ -229,7 +229,7 @@ TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts
 	hop_test.c last_resort_test.c liveness_test.c pace_test.c route_table_test.c)
 TESTS_pop := $(addprefix tests/unit/pop/server/,access_log_test.c client_addrs_test.c \
 	client_conn_test.c client_listen_test.c client_liveness_test.c dataset_test.c \
-	exchange_attempt_test.c exchange_pace_test.c exchange_test.c log_query_test.c mailbox_test.c options_test.c \
+	exchange_attempt_test.c exchange_pace_test.c exchange_test.c exchange_turn_test.c log_query_test.c mailbox_test.c options_test.c \
 	regions_test.c strays_test.c tally_metrics_test.c ticket_watch_test.c traffic_test.c transport_stall_test.c \
 	transport_test.c \
 	upstream_origin_test.c \

@@ -86,6 +86,7 @@ struct exchange {
     struct upstream_waiter waiter;
     struct exchange_try *try; /* the present one */
     bool is_websocket_lack;   /* a peer was there but takes no tunnels */
+    bool is_continued;        /* 100 came: the client may send its content */
 
     struct io_timer timer;
     uint64_t deadline_ms, try_due_ms;

@@ -60,6 +60,7 @@ void exchange_inform(struct exchange *exchange, const struct http_head *head)
     struct http_head passed = { .content_length = -1 };
     if (exchange->client->is_responded || exchange->is_client_closed)
         return;
+    exchange->is_continued |= head->status == 100;
     hop_back(exchange, &out);
     out.load_percent = 0;
     if (hop_make_response(head, &out, &exchange->client->arena, &passed))

@@ -6,13 +6,16 @@
  *                                  that does not send what it has announced
  *            after it              silence on both sides; a client that does not take what is there
  *
- *            The deadline and the time of a try begin to count when the client has sent all of its
- *            request, as long as it sends: a large upload is no slow answer. They end with the
- *            response's head.
+ *            The deadline and the time of a try count while the peer is waited for, and end with
+ *            the response's head. While it is the client's turn to send its content they stand
+ *            still, and `body_idle` counts: a large upload is no slow answer, and a client that
+ *            has stalled is no peer's fault. With `Expect: 100-continue` it is the peer's turn
+ *            first. Whose turn it is in a conversation, nobody knows: there they count while
+ *            nothing moves.
  *
  *            A client that moves, but next to nothing, would hold a peer's connection as long as
- *            it likes: a least rate in either direction. That is for the hop to judge that the
- *            client is connected to: windows let the backbone move in leaps. */
+ *            it likes: a least rate in either direction. Clients are for the hop to judge that
+ *            they are connected to: windows let the backbone move in leaps. */
 #include "pop/server/exchange_priv.h"
 #include "steering/base/mem.h"
 
@@ -81,7 +84,7 @@ static void observe(struct exchange *exchange, uint64_t now_ms)
 {
     const struct pipe *request = &exchange->client->body;
     const struct pipe *response = response_of(exchange);
-    uint64_t up = request->written_bytes + request->consumed_bytes;
+    uint64_t up = request->written_bytes + request->consumed_bytes + exchange->is_continued;
     uint64_t down = exchange->client->response_bytes;
     uint64_t arrived = 0;
     if (response != NULL) {
@@ -101,7 +104,7 @@ static void observe(struct exchange *exchange, uint64_t now_ms)
     exchange->seen_arrived = arrived;
 }
 
-/* ---- the least rate -------------------------------------------------------------------------- */
+/* ---- whose turn it is ------------------------------------------------------------------------ */
 
 /* Messages that come when there is something to say, at any rate: tunnels, calls of gRPC. */
 static bool is_conversation(const struct http_server_stream *client)
@@ -113,21 +116,39 @@ static bool is_conversation(const struct http_server_stream *client)
     return client->is_upgrade || (client->request.content_length < 0 && str_eq_nocase(type, grpc));
 }
 
-static bool has_rate(const struct exchange *exchange)
+/* RFC 9110 section 10.1.1: a client may hold its content back until it is asked for it. */
+static bool is_waiting_for_100(const struct exchange *exchange)
 {
-    return !exchange->origin.is_backbone && !is_conversation(exchange->client);
+    const struct http_server_stream *client = exchange->client;
+    struct str expectation = http_head_get(&client->request, STR("expect"));
+    return !exchange->is_continued && client->body.written_bytes == 0 &&
+           str_eq_nocase(expectation, STR("100-continue"));
 }
 
 /* It could send, but does not: what it has sent was taken. */
 static bool is_request_awaited(const struct exchange *exchange)
 {
     const struct http_server_stream *client = exchange->client;
-    if (!is_uploading(exchange) || client->body.len > 0 || client->body.is_drained)
+    if (!is_uploading(exchange) || client->body.len > 0 || client->body.is_drained ||
+        is_waiting_for_100(exchange))
         return false;
     /* Begun before its request has ended, a response may be one side of a conversation; but not
      * with somebody who has announced how much there is to come. */
     return exchange->state == EXCHANGE_SENT ||
            (exchange->state == EXCHANGE_RESPONDING && client->request.content_length >= 0);
+}
+
+static bool is_clients_turn(const struct exchange *exchange)
+{
+    return exchange->state == EXCHANGE_SENT && is_request_awaited(exchange) &&
+           !is_conversation(exchange->client);
+}
+
+/* ---- the least rate -------------------------------------------------------------------------- */
+
+static bool has_rate(const struct exchange *exchange)
+{
+    return !exchange->origin.is_backbone && !is_conversation(exchange->client);
 }
 
 /* Without a route nobody waits for the content. */
@@ -170,7 +191,7 @@ static bool is_response_slow(struct exchange *exchange, uint64_t now_ms)
 
 static bool is_client_silent(const struct exchange *exchange, uint64_t now_ms)
 {
-    return exchange->state == EXCHANGE_SENT && is_request_awaited(exchange) &&
+    return is_clients_turn(exchange) && !exchange->origin.is_backbone &&
            now_ms - exchange->up_ms >= body_idle_ms(exchange);
 }
 
@@ -181,11 +202,11 @@ static void refuse(struct exchange *exchange, uint16_t status, const char *error
     exchange_refuse(exchange, &refusal);
 }
 
-/* Moves the ends of time along while an upload makes progress. */
+/* Moves the ends of time along while an upload makes progress, or the client could go on. */
 static void extend(struct exchange *exchange, uint64_t now_ms)
 {
     bool is_moving = exchange->client->has_body && exchange->up_ms == now_ms;
-    if (!is_moving)
+    if (!is_moving && !is_clients_turn(exchange))
         return;
     exchange->deadline_ms = now_ms + exchange->deadline_span_ms;
     exchange->attempts.settings.deadline_ms = exchange->deadline_ms;

@@ -6,6 +6,7 @@ import shutil
 import socket
 import ssl
 import struct
+import time
 
 import pytest
 
@@ -292,3 +293,43 @@ def ends_well(fleet, kind):
     except (ConnectionResetError, ssl.SSLError):
         return False
     return data.endswith(b"x" * 1000)
+
+
+# ---- whose turn it is ----
+
+# Longer than a client may be silent; and that is longer than one on a busy machine is.
+THINKING_S = 6
+PATIENCE = "timeouts: { body_idle: 4s }\n"
+
+
+def think_then_ask(sock, _number):
+    """Takes its time with the head alone, then asks for the content."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = sock.recv(1 << 16)
+        if not piece:
+            return
+        data += piece
+    assert b"expect: 100-continue" in data.lower()
+    time.sleep(THINKING_S)
+    sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert sock.recv(5, socket.MSG_WAITALL) == b"hello"
+    sock.sendall(OK)
+
+
+def test_who_waits_for_100_is_not_taken_for_slow(pop_fleet_of):
+    """Over both versions at once: the origin thinks for longer than a client may be silent."""
+    fleet = small_fleet(pop_fleet_of, more={"pop": PATIENCE, "gateway": PATIENCE},
+                        routes='  - { host: "*", map: api, origin: web, deadline: 10m, try: 10m }\n')
+    origin = replace_origin(fleet, think_then_ask)
+    one, two = client_of(fleet, "http/1.1"), client_of(fleet, "h2")
+    one.send(b"POST / HTTP/1.1\r\nhost: www.example.com\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n")
+    stream = two.start("POST", "/", [("content-length", "5"), ("expect", "100-continue")], end=False)
+    assert one.head()[0] == 100
+    one.send(b"hello")
+    while stream not in two.responses:
+        assert two.pump()
+    assert [status for status, _ in two.responses[stream].informational] == [100]
+    two.send_body(stream, b"hello")
+    assert one.response("POST").body == two.wait(stream).body == b"ok"
+    origin.close()
