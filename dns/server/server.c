@@ -332,13 +332,14 @@ static void on_stop(void *owner)
     server->is_stopping = true;
     server->is_ready = false;
     notify_send("STOPPING=1");
-    steering_close(server->steering); /* first: nobody waits for a node that leaves */
+    steering_leave(server->steering); /* first: nobody waits for a node that leaves */
+    reload_stop(&server->reload);
+    admin_close(server->admin); /* answers what has come meanwhile, and looks at all the rest */
+    server->admin = NULL;
+    steering_close(server->steering);
     server->steering = NULL;
     signals_close(&server->signals);
     grace_close(&server->grace);
-    reload_stop(&server->reload);
-    admin_close(server->admin);
-    server->admin = NULL;
 }
 
 static void on_reload(void *owner)

@@ -328,6 +328,8 @@ static enum err open_steering(struct server *server, struct diag *diag)
 /* The last worker is gone; what is left are handles that the loop has to close. */
 void server_drained(struct server *server)
 {
+    admin_close(server->admin); /* answers what has come meanwhile, and looks at all the rest */
+    server->admin = NULL;
     steering_close(server->steering);
     server->steering = NULL;
     if (server->has_handles) {
@@ -337,8 +339,6 @@ void server_drained(struct server *server)
         uv_close((uv_handle_t *)&server->drain_limit, NULL);
         server->has_handles = false;
     }
-    admin_close(server->admin);
-    server->admin = NULL;
 }
 
 static void end_log(const struct server *server, int limit_ms)

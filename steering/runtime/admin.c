@@ -332,13 +332,20 @@ static void on_handle_closed(uv_handle_t *handle)
         admin_free(admin);
 }
 
+static struct admin_request *find_suspended(const struct admin *admin)
+{
+    for (struct admin_request *request = admin->open; request != NULL; request = request->next)
+        if (request->is_suspended)
+            return request;
+    return NULL;
+}
+
 static void reply_to_open(struct admin *admin)
 {
-    for (struct admin_request *request = admin->open, *next; request != NULL; request = next) {
-        next = request->next;
-        if (request->is_suspended)
-            admin_reply_error(request, 503, "stopping");
-    }
+    struct admin_request *request;
+    /* Replying runs other requests, which may end any of the list: it is looked through anew. */
+    while ((request = find_suspended(admin)) != NULL)
+        admin_reply_error(request, 503, "stopping");
 }
 
 static void close_listener(struct listener *listener)

@@ -6,10 +6,12 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -256,6 +258,37 @@ static void test_close_answers_what_is_open(void **state)
     rig->admin = NULL;
 }
 
+/* The answers of admin_close let another request of its list come to its end. */
+static void test_close_outlives_requests_that_end_meanwhile(void **state)
+{
+    struct rig *rig = *state;
+    static const char first[] = "GET /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n";
+    static const char second[] = "POST /never HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+    char reply[1024] = "";
+    int unfinished = connect_unix(rig->path);
+    assert_true(send(unfinished, first, strlen(first), 0) > 0);
+    for (int unread = 1; unread > 0; assert_int_equal(ioctl(unfinished, SIOCOUTQ, &unread), 0))
+        uv_run(&rig->loop, UV_RUN_ONCE);
+    int suspended[2];
+    for (size_t i = 0; i < ARRAY_SIZE(suspended); i++) {
+        suspended[i] = connect_unix(rig->path);
+        assert_true(send(suspended[i], second, strlen(second), 0) > 0);
+        for (rig->deferred = NULL; rig->deferred == NULL;)
+            uv_run(&rig->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(rig->calls, 0);
+    assert_int_equal(send(unfinished, "x", 1, 0), 1);
+    admin_close(rig->admin);
+    rig->admin = NULL;
+    assert_int_equal(rig->calls, 1);
+    for (size_t i = 0; i < ARRAY_SIZE(suspended); i++) {
+        assert_true(recv(suspended[i], reply, sizeof(reply) - 1, 0) > 0);
+        assert_non_null(strstr(reply, "503"));
+        close(suspended[i]);
+    }
+    close(unfinished);
+}
+
 static void test_socket_has_mode_0660(void **state)
 {
     struct rig *rig = *state;
@@ -344,6 +377,7 @@ int main(void)
         WITH_RIG(test_large_heads_are_refused),
         WITH_RIG(test_loopback_tcp_answers_too),
         WITH_RIG(test_close_answers_what_is_open),
+        WITH_RIG(test_close_outlives_requests_that_end_meanwhile),
         WITH_RIG(test_socket_has_mode_0660),
         WITH_RIG(test_open_removes_only_what_is_stale),
         WITH_RIG(test_close_leaves_the_socket_of_another),
