@@ -32,19 +32,23 @@ static void finish(struct run *run)
     diag_fini(&run->diag);
 }
 
-#define AT "at: [1, 2], addresses: [192.0.2.1]"
+#define AT_OF(address) "at: [1, 2], addresses: [" address "]"
+#define AT AT_OF("192.0.2.1")
 
 static void test_load_builds_gateways_and_identities(void **state)
 {
     struct run run;
     char text[ADDR_TEXT_MAX];
     (void)state;
-    start(&run, "regions:\n"
-                "  Us_East.1: { " AT ", gateways: ['10.0.0.1:8443', '[2001:db8::1]:444'] }\n"
-                "  west: { " AT ", gateways: '10.0.0.1:8444', identity: GW.West.example. }\n"
-                "pops:\n"
-                "  gru1: { " AT " }\n"
-                "  fra1: { " AT ", identity: fra }\n");
+    start(&run,
+          "regions:\n"
+          "  Us_East.1: { " AT ", gateways: ['10.0.0.1:8443', '[2001:db8::1]:444'] }\n"
+          "  west: { " AT_OF(
+              "192.0.2.2") ", gateways: '10.0.0.1:8444', identity: GW.West.example. }\n"
+                           "pops:\n"
+                           "  gru1: { " AT_OF("192.0.2.3") " }\n"
+                                                           "  fra1: { " AT_OF(
+                                                               "192.0.2.4") ", identity: fra }\n");
     assert_string_equal(buf_text(&run.out), "");
     const struct site *sites = run.topology->sites;
     assert_string_equal(sites[0].identity, "us_east.1.region.steer");
@@ -97,7 +101,8 @@ static const struct {
     { "regions:\n  A: { " AT " }\n  a: { " AT " }\n",
       "t.yaml:3:3: error: 'a.region.steer' is the identity of 'A' already\n" },
     /* some regions only */
-    { "regions:\n  a: { " AT ", gateways: ['10.0.0.1:1'] }\n  b: { " AT " }\n",
+    { "regions:\n  a: { " AT ", gateways: ['10.0.0.1:1'] }\n"
+      "  b: { " AT_OF("192.0.2.2") " }\n",
       "t.yaml:3:3: warning: region 'b' has no gateways, other regions do: PoPs cannot reach it\n" },
 };
 
