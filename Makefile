@@ -101,7 +101,7 @@ ZONE_SRC := $(addprefix dns/zone/,lexer.c name_table.c rdata_ldns.c rdata_loc.c 
 	zone_name.c zone_parser.c zone_report.c zone_set.c)
 ANSWER_SRC := $(addprefix dns/answer/,answer.c builtin.c lookup.c opt.c reply.c steered.c view.c \
 	view_encode.c)
-SERVER_SRC := $(addprefix dns/server/,dataset.c exposition.c frames.c options.c routes.c \
+SERVER_SRC := $(addprefix dns/server/,dataset.c exposition.c frames.c routes.c \
 	server.c serving.c site_counts.c status.c tally.c tcp.c tcp_clients.c udp.c)
 
 TLS_SRC := $(addprefix pop/tls/,ticket_keys.c tls_bio.c tls_context.c tls_engine.c tls_names.c \
@@ -114,7 +114,7 @@ ROUTE_SRC := $(addprefix pop/route/,attempts.c choice.c connect_rate.c ejection.
 POP_SRC := $(addprefix pop/server/,access_log.c client.c client_addrs.c client_conn.c \
 	client_drain.c client_listen.c client_liveness.c client_proxy.c client_redirect.c congestion.c dataset.c exchange.c \
 	exchange_attempt.c exchange_log.c exchange_reply.c exchange_route.c exchange_watch.c \
-	explaining.c exposition.c gather.c io.c log_query.c mailbox.c options.c regions.c routes.c \
+	explaining.c exposition.c gather.c io.c log_query.c mailbox.c regions.c routes.c \
 	server.c settings.c status.c strays.c tally.c tally_metrics.c ticket_watch.c traffic.c transport.c \
 	transport_read.c transport_write.c upstream.c upstream_configure.c upstream_conn.c \
 	upstream_liveness.c upstream_peer.c upstream_pool.c upstream_status.c upstream_warm.c wheel.c \
@@ -207,7 +207,7 @@ TESTS_load := $(addprefix tests/unit/config/load/,cidr_file_test.c domain_test.c
 	world_load_test.c yaml_tree_test.c)
 TESTS_store := $(addprefix tests/unit/steering/store/,apply_test.c dir_crash_test.c dir_race_test.c dir_test.c \
 	last_good_test.c presence_test.c)
-TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c break_glass_file_test.c \
+TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c break_glass_file_test.c command_line_test.c \
 	grace_test.c last_good_saver_test.c metrics_test.c notify_test.c privileges_test.c steering_test.c \
 	publisher_test.c sockets_test.c)
 TESTS_ctl := $(addprefix tests/unit/steering/ctl/,args_test.c converge_test.c findings_test.c sites_test.c \
@@ -217,7 +217,7 @@ TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c name_table_test.c rd
 	svcb_test.c zone_load_test.c zone_set_test.c zone_twin_test.c)
 TESTS_answer := $(addprefix tests/unit/dns/answer/,ecs_test.c edns_test.c steered_test.c steps_test.c \
 	view_test.c zones_test.c)
-TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c options_test.c site_counts_test.c \
+TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c site_counts_test.c \
 	tally_test.c tcp_clients_test.c)
 TESTS_tls := $(addprefix tests/unit/pop/tls/,context_test.c handshake_test.c ticket_keys_test.c tickets_test.c \
 	tls_output_test.c)
@@ -229,7 +229,7 @@ TESTS_route := $(addprefix tests/unit/pop/route/,attempts_random_test.c attempts
 	hop_test.c last_resort_test.c liveness_test.c pace_test.c route_table_test.c)
 TESTS_pop := $(addprefix tests/unit/pop/server/,access_log_test.c client_addrs_test.c \
 	client_conn_test.c client_listen_test.c client_liveness_test.c dataset_test.c \
-	exchange_attempt_test.c exchange_pace_test.c exchange_test.c exchange_turn_test.c log_query_test.c mailbox_test.c options_test.c \
+	exchange_attempt_test.c exchange_pace_test.c exchange_test.c exchange_turn_test.c log_query_test.c mailbox_test.c \
 	regions_test.c strays_test.c tally_metrics_test.c ticket_watch_test.c traffic_test.c transport_stall_test.c \
 	transport_test.c \
 	upstream_origin_test.c \

@@ -1,44 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
-
-#include "dns/server/options.h"
 #include "dns/server/server.h"
 #include "steering/base/file.h"
+#include "steering/runtime/command_line.h"
 
-enum { TEXT_MAX_BYTES = 65536, EXIT_USAGE = 2 };
-
-static int run(const struct options *options)
-{
-    switch (options->action) {
-    case OPTIONS_RUN:
-        return server_run(options->config);
-    case OPTIONS_CHECK:
-        return server_check(options->config);
-    case OPTIONS_VERSION:
-        puts("steer-dns " STEER_VERSION);
-        return 0;
-    case OPTIONS_HELP:
-        break;
-    }
-    struct buf text;
-    buf_init(&text, TEXT_MAX_BYTES);
-    options_help(&text);
-    fputs(buf_text(&text), stdout);
-    buf_fini(&text);
-    return 0;
-}
+static const struct command_line line = {
+    .program = "steer-dns",
+    .purpose = "an authoritative DNS server that sends each client to the right place",
+    .examples = "  steer-dns -c /etc/steer/dns.yaml           run in the foreground\n"
+                "  steer-dns --check -c /etc/steer/dns.yaml   find mistakes before a reload\n"
+                "  kill -HUP $(pidof steer-dns)               reload zones and topology\n"
+                "  steer explain-config                       every key of the files\n"
+                "\nSIGTERM stops, SIGHUP reloads. See steer-dns(8) and steer(1).\n",
+    .run = server_run,
+    .check = server_check,
+};
 
 int main(int argc, char *argv[])
 {
-    struct options options;
-    struct buf problem;
-    int exit_code = EXIT_USAGE;
     file_reserve_standard();
-    buf_init(&problem, TEXT_MAX_BYTES);
-    if (options_parse(argc, argv, &options, &problem))
-        exit_code = run(&options);
-    else
-        fprintf(stderr, "steer-dns: %s\ntry: steer-dns --help\n", buf_text(&problem));
-    buf_fini(&problem);
-    return exit_code;
+    return command_line_run(&line, argc, argv);
 }

@@ -1,65 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
-
 #include "config/load/pop_node.h"
-#include "pop/server/options.h"
 #include "pop/server/server.h"
 #include "pop/tls/ticket_keys.h"
 #include "pop/tls/tls.h"
 #include "steering/base/file.h"
+#include "steering/base/mem.h"
+#include "steering/runtime/command_line.h"
 
-enum { TEXT_MAX_BYTES = 65536, EXIT_USAGE = 2 };
+static void print_config(const struct command_line *line, struct buf *out)
+{
+    (void)line;
+    pop_node_explain_config(out);
+}
 
-static void new_ticket_key(struct buf *out)
+static void print_ticket_key(const struct command_line *line, struct buf *out)
 {
     struct ticket_keys keys;
+    (void)line;
     ticket_keys_random(&keys);
     ticket_key_format(&keys.items[0], out);
     ticket_keys_wipe(&keys);
 }
 
-static int run(const struct options *options)
-{
-    struct buf text;
-    buf_init(&text, TEXT_MAX_BYTES);
-    int exit_code = 0;
-    switch (options->action) {
-    case OPTIONS_RUN:
-        exit_code = server_run(options->config);
-        break;
-    case OPTIONS_CHECK:
-        exit_code = server_check(options->config);
-        break;
-    case OPTIONS_EXPLAIN_CONFIG:
-        pop_node_explain_config(&text);
-        break;
-    case OPTIONS_NEW_TICKET_KEY:
-        new_ticket_key(&text);
-        break;
-    case OPTIONS_VERSION:
-        buf_append_text(&text, "steer-pop " STEER_VERSION "\n");
-        break;
-    case OPTIONS_HELP:
-        options_help(&text);
-        break;
-    }
-    fputs(buf_text(&text), stdout);
-    buf_fini(&text);
-    return exit_code;
-}
+static const struct command_option prints[] = {
+    { 'e', "explain-config", NULL, "print every key of the node file", print_config },
+    { 't', "new-ticket-key", NULL, "print a line for the file of session ticket keys",
+      print_ticket_key },
+};
+
+static const struct command_line line = {
+    .program = "steer-pop",
+    .purpose = "a TLS and HTTP proxy: a PoP near the clients, or the gateway of a region",
+    .examples = "  steer-pop -c /etc/steer/pop.yaml            run in the foreground\n"
+                "  steer-pop --check -c /etc/steer/pop.yaml    find mistakes before a reload\n"
+                "  steer-pop --new-ticket-key > tickets.keys   for all nodes of a fleet\n"
+                "  kill -HUP $(pidof steer-pop)                reload routes and certificates\n"
+                "\nSIGTERM finishes what is in flight and stops, a second one stops at once;\n"
+                "SIGHUP reloads. See steer-pop(8) and steer(1).\n",
+    .prints = prints,
+    .print_count = ARRAY_SIZE(prints),
+    .run = server_run,
+    .check = server_check,
+};
 
 int main(int argc, char *argv[])
 {
-    struct options options;
-    struct buf problem;
-    int exit_code = EXIT_USAGE;
     file_reserve_standard();
-    buf_init(&problem, TEXT_MAX_BYTES);
     tls_start();
-    if (options_parse(argc, argv, &options, &problem))
-        exit_code = run(&options);
-    else
-        fprintf(stderr, "steer-pop: %s\ntry: steer-pop --help\n", buf_text(&problem));
-    buf_fini(&problem);
-    return exit_code;
+    return command_line_run(&line, argc, argv);
 }
