@@ -202,7 +202,7 @@ TESTS_model := $(addprefix tests/unit/steering/model/,area_test.c break_glass_te
 	change_test.c decide_test.c document_test.c explain_test.c geo_scope_test.c geo_test.c \
 	intern_test.c prefix_trie_test.c snapshot_test.c succession_test.c topology_test.c)
 TESTS_load := $(addprefix tests/unit/config/load/,cidr_file_test.c domain_test.c mmdb_data_test.c \
-	mmdb_hostile_test.c mmdb_test.c node_test.c places_test.c pop_node_check_test.c pop_node_test.c \
+	mmdb_hostile_test.c mmdb_test.c node_common_test.c node_test.c places_test.c pop_node_check_test.c pop_node_test.c \
 	schema_test.c topology_backbone_test.c topology_load_test.c \
 	world_load_test.c yaml_tree_test.c)
 TESTS_store := $(addprefix tests/unit/steering/store/,apply_test.c dir_crash_test.c dir_race_test.c dir_test.c \
@@ -217,7 +217,7 @@ TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c name_table_test.c rd
 	svcb_test.c zone_load_test.c zone_set_test.c zone_twin_test.c)
 TESTS_answer := $(addprefix tests/unit/dns/answer/,ecs_test.c edns_test.c steered_test.c steps_test.c \
 	view_test.c zones_test.c)
-TESTS_server := $(addprefix tests/unit/dns/server/,frames_test.c site_counts_test.c \
+TESTS_server := $(addprefix tests/unit/dns/server/,dataset_test.c frames_test.c site_counts_test.c \
 	tally_test.c tcp_clients_test.c)
 TESTS_tls := $(addprefix tests/unit/pop/tls/,context_test.c handshake_test.c ticket_keys_test.c tickets_test.c \
 	tls_output_test.c)

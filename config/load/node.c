@@ -20,8 +20,8 @@ static void check_listen(const struct raw_node *raw, const struct yaml_tree_node
         return;
     for (size_t i = 1; i < listen->count; i++)
         for (size_t j = 0; j < i; j++)
-            if (listen->items[i].port != 0 && listen->items[i].port == listen->items[j].port &&
-                addr_eq(&listen->items[i].addr, &listen->items[j].addr))
+            if (listen->items[i].port != 0 &&
+                schema_listen_eq(&listen->items[i], &listen->items[j]))
                 diag_error(diag, written->items[i]->line, written->items[i]->column,
                            "'%.*s' is listed twice", STR_ARG(written->items[i]->text));
 }
@@ -83,8 +83,8 @@ static void build_dns(struct raw_dns *raw, const struct node *node, struct node_
         .listen = raw->listen,
         .workers = raw->workers > 0 ? raw->workers : node_common_cpus(NODE_WORKER_MAX),
         .user = node_common_take(&raw->user),
-        .identity =
-            raw->identity != NULL ? node_common_take(&raw->identity) : mem_strdup(node->name),
+        .identity = raw->identity != NULL ? node_common_take(&raw->identity)
+                                          : mem_strdup(node->common.name),
         .version = node_common_take(&raw->version),
         .edns_size = raw->edns_size,
         .has_chaos = raw->has_chaos,
@@ -107,17 +107,7 @@ static struct node *build_node(struct raw_node *raw, const char *path,
 {
     struct node *node = mem_calloc(1, sizeof(*node));
     check_listen(raw, root, diag);
-    node->topology = node_common_path(path, raw->common.topology);
-    node->store_directory = node_common_path(path, raw->common.store.directory);
-    node->state_directory = node_common_path(path, raw->common.state);
-    node->break_glass = node_common_path(path, raw->common.break_glass);
-    node->name = node_common_name(&raw->common);
-    node->log = (enum log_level)raw->common.log;
-    node->admin.socket = node_common_path(path, raw->admin.socket);
-    node_common_check_admin(&raw->admin, node->admin.socket, diag);
-    node->admin.listen = raw->admin.listen;
-    raw->admin.listen.items = NULL; /* moved to the node */
-    node_common_geo(&raw->common.geo, path, &node->geo);
+    node_common_build(&raw->common, path, &node->common, diag);
     build_dns(&raw->dns, node, &node->dns);
     build_zones(raw, path, node, diag);
     return node;
@@ -165,12 +155,7 @@ void node_free(struct node *node)
 {
     if (node == NULL)
         return;
-    free(node->topology);
-    free(node->store_directory);
-    free(node->state_directory);
-    free(node->break_glass);
-    free(node->name);
-    geo_settings_fini(&node->geo);
+    node_common_fini(&node->common);
     for (size_t i = 0; i < node->zone_count; i++) {
         free(node->zones[i].origin);
         free(node->zones[i].file);
@@ -181,7 +166,5 @@ void node_free(struct node *node)
     free(node->dns.identity);
     free(node->dns.version);
     free(node->dns.ecs_trusted.items);
-    free(node->admin.socket);
-    free(node->admin.listen.items);
     free(node);
 }

@@ -6,11 +6,9 @@
  */
 #pragma once
 
-#include "config/load/schema.h"
-#include "config/load/world_load.h"
-#include "steering/base/log.h"
+#include "config/load/node_common.h"
 
-enum { NODE_ZONE_MAX = 100000, NODE_WORKER_MAX = 256 };
+enum { NODE_ZONE_MAX = 100000 };
 
 struct node_zone {
     char *origin; /* absolute, lower-case, with final dot */
@@ -39,24 +37,11 @@ struct node_dns {
     struct node_tcp tcp;
 };
 
-struct node_admin {
-    char *socket;
-    struct schema_listens listen; /* none or one, loopback only */
-};
-
-/* Paths are absolute, or relative to the working directory like the node file's own. */
 struct node {
-    char *topology;
-    char *store_directory;
-    char *state_directory; /* last-known-good */
-    char *break_glass;     /* NULL: none */
-    char *name;
-    struct geo_settings geo;
+    struct node_common common;
     struct node_zone *zones;
     size_t zone_count;
     struct node_dns dns;
-    struct node_admin admin;
-    enum log_level log;
 };
 
 /* Parses and validates; every problem is in `diag`. The topology, databases and zones that the

@@ -74,12 +74,7 @@ static char *host_name(void)
     return mem_strdup(host);
 }
 
-char *node_common_name(struct raw_common *raw)
-{
-    return raw->name != NULL ? node_common_take(&raw->name) : host_name();
-}
-
-void node_common_geo(struct raw_geo *raw, const char *file, struct geo_settings *out_geo)
+static void build_geo(const struct raw_geo *raw, const char *file, struct geo_settings *out_geo)
 {
     out_geo->max_radius_km = raw->max_radius_km;
     out_geo->asn = node_common_path(file, raw->asn);
@@ -100,7 +95,8 @@ static bool is_loopback(const struct addr *addr)
 
 enum { SOCKET_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path) - 1 };
 
-void node_common_check_admin(const struct raw_admin *raw, const char *socket, struct diag *diag)
+/* The admin interface changes what is served and asks for no password: loopback only. */
+static void check_admin(const struct raw_admin *raw, const char *socket, struct diag *diag)
 {
     struct schema_mark mark = schema_mark_of(&raw->head, "socket");
     if (socket != NULL && strlen(socket) > SOCKET_PATH_MAX)
@@ -111,4 +107,74 @@ void node_common_check_admin(const struct raw_admin *raw, const char *socket, st
     if (raw->listen.count > 0 && !is_loopback(&raw->listen.items[0].addr))
         diag_error(diag, mark.line, mark.column,
                    "'listen' of 'admin' must be a loopback address such as \"127.0.0.1:9110\"");
+}
+
+void node_common_build(struct raw_common *raw, const char *file, struct node_common *out_common,
+                       struct diag *diag)
+{
+    *out_common = (struct node_common){
+        .topology = node_common_path(file, raw->topology),
+        .store_directory = node_common_path(file, raw->store.directory),
+        .state_directory = node_common_path(file, raw->state),
+        .break_glass = node_common_path(file, raw->break_glass),
+        .name = raw->name != NULL ? node_common_take(&raw->name) : host_name(),
+        .admin = { .socket = node_common_path(file, raw->admin.socket),
+                   .listen = raw->admin.listen },
+        .log = (enum log_level)raw->log,
+    };
+    check_admin(&raw->admin, out_common->admin.socket, diag);
+    raw->admin.listen.items = NULL; /* moved to `out_common` */
+    build_geo(&raw->geo, file, &out_common->geo);
+}
+
+void node_common_fini(struct node_common *common)
+{
+    free(common->topology);
+    free(common->store_directory);
+    free(common->state_directory);
+    free(common->break_glass);
+    free(common->name);
+    geo_settings_fini(&common->geo);
+    free(common->admin.socket);
+    free(common->admin.listen.items);
+}
+
+/* ---- what a running server cannot change ---------------------------------------------------- */
+
+bool node_text_eq(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool node_listens_eq(const struct schema_listens *a, const struct schema_listens *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (!schema_listen_eq(&a->items[i], &b->items[i]))
+            return false;
+    return true;
+}
+
+void node_settings_warn_restart(const struct node_setting *settings, size_t count,
+                                struct diag *diag)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!settings[i].is_same)
+            diag_warning(diag, 0, 0, "%s has changed; that takes effect after a restart",
+                         settings[i].key);
+}
+
+void node_common_warn_restart(const struct node_common *started, const struct node_common *now,
+                              struct diag *diag)
+{
+    const struct node_setting settings[] = {
+        { "store.directory", node_text_eq(started->store_directory, now->store_directory) },
+        { "state", node_text_eq(started->state_directory, now->state_directory) },
+        { "break_glass", node_text_eq(started->break_glass, now->break_glass) },
+        { "node", node_text_eq(started->name, now->name) },
+        { "admin.socket", node_text_eq(started->admin.socket, now->admin.socket) },
+        { "admin.listen", node_listens_eq(&started->admin.listen, &now->admin.listen) },
+    };
+    node_settings_warn_restart(settings, ARRAY_SIZE(settings), diag);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the node files of steer-dns and steer-pop have in common: rows of their tables, and how
- * these become settings.
+/* How the rows that both node files have become settings.
  *
  * Threads:   owner only.
  */
@@ -8,8 +7,7 @@
 
 #include <stddef.h>
 
-#include "config/load/schema.h"
-#include "config/load/world_load.h"
+#include "config/load/node_common.h"
 
 enum { NODE_PATH_MAX_BYTES = 4095, NODE_TEXT_MAX_BYTES = 255 };
 
@@ -30,6 +28,7 @@ struct raw_common {
     char *topology, *state, *break_glass, *name;
     struct raw_store store;
     struct raw_geo geo;
+    struct raw_admin admin;
     unsigned log;
 };
 
@@ -41,8 +40,8 @@ extern const char *const node_common_log_words[];
 #define NODE_AT(type, member) .offset = offsetof(struct type, member)
 #define NODE_PATH .kind = SCHEMA_STRING, .min = 1, .max = NODE_PATH_MAX_BYTES
 
-/* Rows for a struct whose member `common` is a struct raw_common. */
-#define NODE_COMMON_KEYS(type)                                                                     \
+/* Rows for a struct whose member `common` is a struct raw_common: the first ones of its table. */
+#define NODE_FIRST_KEYS(type)                                                                      \
     { .name = "topology",                                                                          \
       NODE_PATH,                                                                                   \
       NODE_AT(type, common.topology),                                                              \
@@ -72,7 +71,13 @@ extern const char *const node_common_log_words[];
         .child = &node_common_geo_schema, .doc = "Where addresses are."                            \
     }
 
-#define NODE_LOG_KEY(type)                                                                         \
+/* The last ones; `admin_schema` is of a struct raw_admin. */
+#define NODE_LAST_KEYS(type, admin_schema)                                                         \
+    { .name = "admin",                                                                             \
+      .kind = SCHEMA_MAPPING,                                                                      \
+      NODE_AT(type, common.admin),                                                                 \
+      .child = &(admin_schema),                                                                    \
+      .doc = "Metrics, status and control." },                                                     \
     {                                                                                              \
         .name = "log", .kind = SCHEMA_WORD, NODE_AT(type, common.log),                             \
         .words = node_common_log_words, .fallback = "info",                                        \
@@ -95,9 +100,8 @@ extern const char *const node_common_log_words[];
 char *node_common_take(char **text);
 /* Beside the node file `file`; NULL stays NULL. */
 char *node_common_path(const char *file, const char *path);
-/* The name that was written, else the host's. */
-char *node_common_name(struct raw_common *raw);
 uint32_t node_common_cpus(uint32_t most);
-void node_common_geo(struct raw_geo *raw, const char *file, struct geo_settings *out_geo);
-/* The admin interface changes what is served and asks for no password: loopback only. */
-void node_common_check_admin(const struct raw_admin *raw, const char *socket, struct diag *diag);
+/* Empties `raw`, which was read from `file`, and checks what its tables cannot. */
+void node_common_build(struct raw_common *raw, const char *file, struct node_common *out_common,
+                       struct diag *diag);
+void node_common_fini(struct node_common *common);

@@ -155,7 +155,7 @@ static const struct schema admin_schema = { .what = "'admin'",
                                             .has_head = true };
 
 static const struct schema_key node_keys[] = {
-    NODE_COMMON_KEYS(raw_node),
+    NODE_FIRST_KEYS(raw_node),
     { .name = "zones",
       .kind = SCHEMA_LIST,
       AT(raw_node, zones),
@@ -169,12 +169,7 @@ static const struct schema_key node_keys[] = {
       AT(raw_node, dns),
       .child = &dns_schema,
       .doc = "The DNS server." },
-    { .name = "admin",
-      .kind = SCHEMA_MAPPING,
-      AT(raw_node, admin),
-      .child = &admin_schema,
-      .doc = "Metrics, status and control." },
-    NODE_LOG_KEY(raw_node),
+    NODE_LAST_KEYS(raw_node, admin_schema),
 };
 const struct schema node_schema = { .what = "the node file",
                                     .keys = node_keys,

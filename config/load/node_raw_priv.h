@@ -28,7 +28,6 @@ struct raw_node {
     struct raw_common common;
     struct schema_items zones; /* struct raw_zone */
     struct raw_dns dns;
-    struct raw_admin admin;
 };
 
 extern const struct schema node_schema; /* of struct raw_node */

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/load/node.h"
 #include "config/load/pop_node_build_priv.h"
 #include "steering/base/file.h"
 #include "steering/base/mem.h"
@@ -38,18 +37,13 @@ static void check_kind(const struct raw_pop_node *raw, const struct raw_listen *
             "whose PROXY headers? list the load balancers under 'proxy_protocol' at the top");
 }
 
-static bool is_same_listen(const struct schema_listen *a, const struct schema_listen *b)
-{
-    return a->port != 0 && a->port == b->port && addr_eq(&a->addr, &b->addr);
-}
-
 static void build_listen(const struct raw_listen *raw, struct pop_node *node, struct diag *diag)
 {
     struct schema_mark mark = schema_mark_of(&raw->head, "at");
     if (raw->at.count == 0) /* reported by the schema */
         return;
     for (size_t i = 0; i < node->listen_count; i++)
-        if (is_same_listen(&node->listens[i].at, &raw->at.items[0]))
+        if (raw->at.items[0].port != 0 && schema_listen_eq(&node->listens[i].at, &raw->at.items[0]))
             diag_error(diag, mark.line, mark.column, "the same address and port as on line %u",
                        node->listens[i].mark.line);
     node->listens[node->listen_count++] = (struct pop_listen){
@@ -178,23 +172,6 @@ static char *log_path(const char *file, const char *path)
     return is_stdout ? mem_strdup(path) : node_common_path(file, path);
 }
 
-static void build_common(struct raw_pop_node *raw, const char *path, struct pop_node *node,
-                         struct diag *diag)
-{
-    node->path = mem_strdup(path);
-    node->topology = node_common_path(path, raw->common.topology);
-    node->store_directory = node_common_path(path, raw->common.store.directory);
-    node->state_directory = node_common_path(path, raw->common.state);
-    node->break_glass = node_common_path(path, raw->common.break_glass);
-    node->name = node_common_name(&raw->common);
-    node->log = (enum log_level)raw->common.log;
-    node_common_geo(&raw->common.geo, path, &node->geo);
-    node->admin.socket = node_common_path(path, raw->admin.socket);
-    node_common_check_admin(&raw->admin, node->admin.socket, diag);
-    node->admin.listen = raw->admin.listen;
-    raw->admin.listen.items = NULL; /* moved to the node */
-}
-
 static void build_congestion(struct raw_pop_node *raw, struct pop_node *node)
 {
     node->congestion.name = node_common_take(&raw->congestion);
@@ -205,7 +182,8 @@ static void build_congestion(struct raw_pop_node *raw, struct pop_node *node)
 static struct pop_node *build_node(struct raw_pop_node *raw, const char *path, struct diag *diag)
 {
     struct pop_node *node = mem_calloc(1, sizeof(*node));
-    build_common(raw, path, node, diag);
+    node->path = mem_strdup(path);
+    node_common_build(&raw->common, path, &node->common, diag);
     node->role = (enum pop_role)raw->role;
     node->site = node_common_take(&raw->site);
     node->site_mark = schema_mark_of(&raw->head, "site");
@@ -295,7 +273,6 @@ static void free_lists(struct pop_node *node)
     free(node->routes);
     free(node->listens);
     free(node->proxy_trusted.items);
-    free(node->admin.listen.items);
 }
 
 void pop_node_free(struct pop_node *node)
@@ -303,14 +280,9 @@ void pop_node_free(struct pop_node *node)
     if (node == NULL)
         return;
     free_lists(node);
+    node_common_fini(&node->common);
     free(node->path);
     free(node->site);
-    free(node->name);
-    free(node->topology);
-    free(node->store_directory);
-    free(node->state_directory);
-    free(node->break_glass);
-    geo_settings_fini(&node->geo);
     free(node->user);
     free(node->tls.tickets);
     free(node->tls.ciphers);
@@ -321,6 +293,5 @@ void pop_node_free(struct pop_node *node)
     free(node->server_header);
     free(node->access_log);
     free(node->congestion.name);
-    free(node->admin.socket);
     free(node);
 }

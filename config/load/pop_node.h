@@ -6,9 +6,7 @@
  */
 #pragma once
 
-#include "config/load/schema.h"
-#include "config/load/world_load.h"
-#include "steering/base/log.h"
+#include "config/load/node_common.h"
 
 enum {
     POP_LISTEN_MAX = 64,
@@ -139,19 +137,12 @@ struct pop_timeouts { /* section "timeouts", all milliseconds, all of them clien
 /* What of a request's query string comes into the access log. */
 enum pop_log_query { POP_LOG_QUERY_REDACT, POP_LOG_QUERY_DROP, POP_LOG_QUERY_KEEP };
 
-struct pop_admin {
-    char *socket;
-    struct schema_listens listen; /* none or one, loopback only */
-};
-
 struct pop_node {
     char *path; /* of the file */
+    struct node_common common;
     enum pop_role role;
     char *site; /* the region or PoP of the topology that this node is in */
     struct schema_mark site_mark;
-    char *name;                                                       /* of the node */
-    char *topology, *store_directory, *state_directory, *break_glass; /* as struct node's */
-    struct geo_settings geo;
     uint32_t workers;
     char *user;
     struct pop_congestion congestion; /* of clients */
@@ -169,8 +160,6 @@ struct pop_node {
     char *server_header; /* of responses that we make; "" none */
     char *access_log;    /* file, "-" for stdout, NULL: none */
     enum pop_log_query log_query;
-    struct pop_admin admin;
-    enum log_level log;
 };
 
 /* Parses and validates; every problem is in `diag`. Files that it names are not opened. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/load/pop_node_raw_priv.h"
 
-#include "config/load/node.h"
 #include "steering/base/mem.h"
 
 /* The `doc` texts are what `steer explain-config` and the manual page say. */
@@ -9,8 +8,6 @@
 #define SECOND_MS 1000u
 #define MINUTE_MS 60000u
 #define DAY_MS 86400000u
-
-enum { POP_WORKER_MAX = NODE_WORKER_MAX };
 
 static const char *const role_words[] = { "pop", "gateway", NULL }; /* enum pop_role */
 static const char *const kind_words[] = { "https", "http", "redirect", "backbone",
@@ -634,7 +631,7 @@ static const struct schema admin_schema = { .what = "'admin'",
                                             .has_head = true };
 
 static const struct schema_key pop_node_keys[] = {
-    NODE_COMMON_KEYS(raw_pop_node),
+    NODE_FIRST_KEYS(raw_pop_node),
     { .name = "role",
       .kind = SCHEMA_WORD,
       NODE_AT(raw_pop_node, role),
@@ -659,7 +656,7 @@ static const struct schema_key pop_node_keys[] = {
       .kind = SCHEMA_U32,
       NODE_AT(raw_pop_node, workers),
       .min = 1,
-      .max = POP_WORKER_MAX,
+      .max = NODE_WORKER_MAX,
       .fallback_doc = "the number of CPUs",
       .doc = "Threads that serve." },
     { .name = "user",
@@ -743,12 +740,7 @@ static const struct schema_key pop_node_keys[] = {
       .max = NODE_TEXT_MAX_BYTES,
       .fallback = "\"\"",
       .doc = "Field Server of responses that the node makes itself; \"\" for none." },
-    { .name = "admin",
-      .kind = SCHEMA_MAPPING,
-      NODE_AT(raw_pop_node, admin),
-      .child = &admin_schema,
-      .doc = "Metrics, status and control." },
-    NODE_LOG_KEY(raw_pop_node),
+    NODE_LAST_KEYS(raw_pop_node, admin_schema),
 };
 const struct schema pop_node_schema = { .what = "the node file",
                                         .keys = pop_node_keys,

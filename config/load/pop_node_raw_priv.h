@@ -75,7 +75,6 @@ struct raw_pop_node {
     struct pop_timeouts timeouts;
     char *access_log, *server_header;
     unsigned log_query;
-    struct raw_admin admin;
 };
 
 extern const struct schema pop_node_schema; /* of struct raw_pop_node */

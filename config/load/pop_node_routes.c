@@ -9,11 +9,6 @@
 
 /* ---- origins -------------------------------------------------------------------------------- */
 
-static bool is_same_server(const struct schema_listen *a, const struct schema_listen *b)
-{
-    return a->port == b->port && addr_eq(&a->addr, &b->addr);
-}
-
 static void build_servers(const struct raw_origin *raw, struct pop_origin *origin,
                           struct diag *diag)
 {
@@ -23,7 +18,7 @@ static void build_servers(const struct raw_origin *raw, struct pop_origin *origi
     for (size_t i = 0; i < raw->servers.count; i++) {
         const struct schema_listen *server = &raw->servers.items[i];
         for (size_t j = 0; j < i; j++)
-            if (is_same_server(server, &raw->servers.items[j]))
+            if (schema_listen_eq(server, &raw->servers.items[j]))
                 diag_error(diag, mark.line, mark.column, "port %u of %s is listed twice",
                            server->port, addr_format(&server->addr, text));
         origin->servers[origin->server_count++] =

@@ -135,5 +135,6 @@ void schema_expected(const struct schema_key *key, struct buf *out);
 
 /* "ADDRESS:PORT" or "[ADDRESS]:PORT". */
 bool schema_parse_listen(struct str text, struct schema_listen *out_listen);
+bool schema_listen_eq(const struct schema_listen *a, const struct schema_listen *b);
 /* Letters, digits, '-', '_' and '.', beginning with a letter or digit. */
 bool schema_is_name(struct str text);

@@ -43,6 +43,11 @@ bool schema_parse_listen(struct str text, struct schema_listen *out_listen)
     return true;
 }
 
+bool schema_listen_eq(const struct schema_listen *a, const struct schema_listen *b)
+{
+    return a->port == b->port && addr_eq(&a->addr, &b->addr);
+}
+
 /* ---- messages ------------------------------------------------------------------------------ */
 
 static void append_words(const struct schema_key *key, struct buf *out)

@@ -44,7 +44,7 @@ static enum err bind_zones(struct dataset *dataset, struct diag *diag)
             .has_https = name->https_alpn != NULL,
         };
     }
-    diag_set_file(diag, dataset->node->topology);
+    diag_set_file(diag, dataset->node->common.topology);
     enum err err = zone_set_bind(dataset->zones, names, topology->name_count, diag);
     diag_set_file(diag, NULL);
     free(names);
@@ -92,8 +92,8 @@ enum err dataset_load(const char *node_path, struct diag *diag, struct dataset *
     if (err != ERR_OK)
         goto out;
     /* Both are looked at even if the first is wrong: all problems in one run. */
-    err = world_load(dataset->node->topology, &dataset->node->geo, diag, &dataset->info,
-                     &dataset->world);
+    err = world_load(dataset->node->common.topology, &dataset->node->common.geo, diag,
+                     &dataset->info, &dataset->world);
     enum err zones_err = load_zones(dataset, diag);
     if (err == ERR_OK)
         err = zones_err;
@@ -135,21 +135,6 @@ void dataset_unref(struct dataset *dataset)
 
 /* ---- what a reload cannot change ----------------------------------------------------------- */
 
-static bool text_eq(const char *a, const char *b)
-{
-    return str_eq(str_from(a), str_from(b));
-}
-
-static bool listens_eq(const struct schema_listens *a, const struct schema_listens *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (size_t i = 0; i < a->count; i++)
-        if (a->items[i].port != b->items[i].port || !addr_eq(&a->items[i].addr, &b->items[i].addr))
-            return false;
-    return true;
-}
-
 static bool tcp_eq(const struct node_tcp *a, const struct node_tcp *b)
 {
     return a->connections == b->connections && a->per_client == b->per_client &&
@@ -158,23 +143,12 @@ static bool tcp_eq(const struct node_tcp *a, const struct node_tcp *b)
 
 void dataset_warn_restart(const struct node *started, const struct node *now, struct diag *diag)
 {
-    const struct row {
-        const char *key;
-        bool is_same;
-    } rows[] = {
-        { "store.directory", text_eq(started->store_directory, now->store_directory) },
-        { "state", text_eq(started->state_directory, now->state_directory) },
-        { "break_glass", text_eq(started->break_glass, now->break_glass) },
-        { "node", text_eq(started->name, now->name) },
-        { "dns.listen", listens_eq(&started->dns.listen, &now->dns.listen) },
+    const struct node_setting settings[] = {
+        { "dns.listen", node_listens_eq(&started->dns.listen, &now->dns.listen) },
         { "dns.workers", started->dns.workers == now->dns.workers },
-        { "dns.user", text_eq(started->dns.user, now->dns.user) },
+        { "dns.user", node_text_eq(started->dns.user, now->dns.user) },
         { "dns.tcp", tcp_eq(&started->dns.tcp, &now->dns.tcp) },
-        { "admin.socket", text_eq(started->admin.socket, now->admin.socket) },
-        { "admin.listen", listens_eq(&started->admin.listen, &now->admin.listen) },
     };
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        if (!rows[i].is_same)
-            diag_warning(diag, 0, 0, "%s has changed; that takes effect after a restart",
-                         rows[i].key);
+    node_common_warn_restart(&started->common, &now->common, diag);
+    node_settings_warn_restart(settings, ARRAY_SIZE(settings), diag);
 }

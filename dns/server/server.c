@@ -63,7 +63,7 @@ static void adopt(struct server *server, struct dataset *dataset)
 {
     struct dataset *old = server->dataset;
     put_in_force(server, dataset);
-    log_set_level(dataset->node->log);
+    log_set_level(dataset->node->common.log);
     steering_set_world(server->steering, dataset->world);
     steering_note_reload(server->steering, "");
     publish(server);
@@ -147,7 +147,7 @@ static enum err load(struct server *server, struct diag *diag)
     /* A node of our own: the dataset's goes with the next reload. */
     err = node_load(server->node_path, diag, &server->node);
     if (err == ERR_OK)
-        log_set_level(server->node->log);
+        log_set_level(server->node->common.log);
     return err;
 }
 
@@ -166,7 +166,7 @@ static enum err open_sockets(struct server *server, struct diag *diag)
 
 static enum err open_admin(struct server *server, struct diag *diag)
 {
-    const struct node_admin *admin = &server->node->admin;
+    const struct node_admin *admin = &server->node->common.admin;
     struct admin_settings settings = { .socket_path = admin->socket,
                                        .routes = server_routes,
                                        .route_count = server_route_count,
@@ -191,9 +191,9 @@ static void own_folder(const struct server *server, const char *path)
 
 static enum err drop_privileges(struct server *server, struct diag *diag)
 {
-    char *nodes = file_join(server->node->store_directory, "nodes");
+    char *nodes = file_join(server->node->common.store_directory, "nodes");
     own_folder(server, nodes);
-    own_folder(server, server->node->state_directory);
+    own_folder(server, server->node->common.state_directory);
     free(nodes);
     enum err err = ERR_OK;
     if (admin_socket_path(server->admin) != NULL)
@@ -224,10 +224,10 @@ static enum err prepare(struct server *server, struct diag *diag)
 static enum err open_steering(struct server *server, struct diag *diag)
 {
     const struct node *node = server->node;
-    const struct steering_settings settings = { .store = node->store_directory,
-                                                .last_good_folder = node->state_directory,
-                                                .break_glass_path = node->break_glass,
-                                                .node_id = node->name,
+    const struct steering_settings settings = { .store = node->common.store_directory,
+                                                .last_good_folder = node->common.state_directory,
+                                                .break_glass_path = node->common.break_glass,
+                                                .node_id = node->common.name,
                                                 .role = "dns",
                                                 .on_change = on_change,
                                                 .on_presence = on_presence,
@@ -358,7 +358,7 @@ static void log_ready(const struct server *server)
     }
     const struct steering_report report = steering_report(server->steering);
     log_info("ready", "node=%s version=%s zones=%zu records=%zu generation=%llu source=%s",
-             server->node->name, STEER_VERSION, zone_set_count(server->dataset->zones),
+             server->node->common.name, STEER_VERSION, zone_set_count(server->dataset->zones),
              zone_set_record_count(server->dataset->zones), (unsigned long long)report.generation,
              steering_source_name(report.source));
 }

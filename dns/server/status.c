@@ -7,8 +7,8 @@ enum { ZONES_LISTED_MAX = 1000 };
 
 static struct node_status node_status_of(const struct server *server)
 {
-    const struct schema_listens *admin = &server->node->admin.listen;
-    return (struct node_status){ .id = server->node->name,
+    const struct schema_listens *admin = &server->node->common.admin.listen;
+    return (struct node_status){ .id = server->node->common.name,
                                  .role = "dns",
                                  .started_unix_s = server->started_unix_s,
                                  .sockets = &server->sockets,

@@ -29,14 +29,9 @@ bool file_mark_eq(const struct file_mark *a, const struct file_mark *b)
 
 /* ---- what a reload cannot change ------------------------------------------------------------- */
 
-static bool text_eq(const char *a, const char *b)
-{
-    return str_eq(str_from(a), str_from(b)) && (a == NULL) == (b == NULL);
-}
-
 static bool listen_eq(const struct pop_listen *a, const struct pop_listen *b)
 {
-    return a->kind == b->kind && a->at.port == b->at.port && addr_eq(&a->at.addr, &b->at.addr) &&
+    return a->kind == b->kind && schema_listen_eq(&a->at, &b->at) &&
            a->has_proxy_protocol == b->has_proxy_protocol && a->redirect_port == b->redirect_port;
 }
 
@@ -50,40 +45,19 @@ static bool listens_eq(const struct pop_node *a, const struct pop_node *b)
     return true;
 }
 
-static bool admin_eq(const struct pop_admin *a, const struct pop_admin *b)
-{
-    if (!text_eq(a->socket, b->socket) || a->listen.count != b->listen.count)
-        return false;
-    for (size_t i = 0; i < a->listen.count; i++)
-        if (a->listen.items[i].port != b->listen.items[i].port ||
-            !addr_eq(&a->listen.items[i].addr, &b->listen.items[i].addr))
-            return false;
-    return true;
-}
-
 void dataset_warn_restart(const struct pop_node *started, const struct pop_node *now,
                           struct diag *diag)
 {
-    const struct row {
-        const char *key;
-        bool is_same;
-    } rows[] = {
+    const struct node_setting settings[] = {
         { "role", started->role == now->role },
-        { "site", text_eq(started->site, now->site) },
-        { "node", text_eq(started->name, now->name) },
-        { "store.directory", text_eq(started->store_directory, now->store_directory) },
-        { "state", text_eq(started->state_directory, now->state_directory) },
-        { "break_glass", text_eq(started->break_glass, now->break_glass) },
+        { "site", node_text_eq(started->site, now->site) },
         { "workers", started->workers == now->workers },
-        { "user", text_eq(started->user, now->user) },
+        { "user", node_text_eq(started->user, now->user) },
         { "listen", listens_eq(started, now) },
-        { "admin", admin_eq(&started->admin, &now->admin) },
         { "access_log", (started->access_log == NULL) == (now->access_log == NULL) },
     };
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        if (!rows[i].is_same)
-            diag_warning(diag, 0, 0, "%s has changed; that takes effect after a restart",
-                         rows[i].key);
+    node_common_warn_restart(&started->common, &now->common, diag);
+    node_settings_warn_restart(settings, ARRAY_SIZE(settings), diag);
 }
 
 static void keep_text(char **text, const char *kept)
@@ -101,7 +75,7 @@ static void keep_started(struct pop_node *node, const struct pop_node *started)
     node->workers = started->workers;
     node->role = started->role;
     keep_text(&node->site, started->site);
-    keep_text(&node->name, started->name);
+    keep_text(&node->common.name, started->common.name);
 }
 
 /* ---- loading --------------------------------------------------------------------------------- */
@@ -147,13 +121,13 @@ static enum err make_settings(struct dataset *dataset, const struct dataset_wish
 static void add_certificate(struct dataset *dataset, const char *path, const char *use)
 {
     for (size_t i = 0; i < dataset->certificate_count; i++)
-        if (text_eq(dataset->certificates[i].path, path) &&
-            text_eq(dataset->certificates[i].use, use))
+        if (node_text_eq(dataset->certificates[i].path, path) &&
+            node_text_eq(dataset->certificates[i].use, use))
             return;
     dataset->certificates[dataset->certificate_count++] = (struct dataset_certificate){
         .path = path,
         .use = use,
-        .expires_unix_s = tls_file_expiry(path, text_eq(use, "authorities")),
+        .expires_unix_s = tls_file_expiry(path, node_text_eq(use, "authorities")),
     };
 }
 
@@ -192,7 +166,8 @@ static enum err load_files(struct dataset *dataset, const struct dataset_wish *w
 {
     struct ticket_keys keys = { .count = 0 };
     const struct pop_node *node = dataset->node;
-    enum err err = world_load(node->topology, &node->geo, diag, &dataset->info, &dataset->world);
+    enum err err =
+        world_load(node->common.topology, &node->common.geo, diag, &dataset->info, &dataset->world);
     if (err == ERR_OK)
         err = pop_node_check(node, dataset->world->topology, diag);
     enum err keys_err = load_keys(dataset, wish, diag, &keys);

@@ -153,7 +153,7 @@ static void on_adopt(void *owner, void *loaded)
     struct dataset *old = server->dataset;
     server->dataset = loaded;
     server->version++;
-    log_set_level(server->dataset->node->log);
+    log_set_level(server->dataset->node->common.log);
     if (server->dataset->log_fd >= 0)
         access_log_use_file(server->log, dataset_take_log(server->dataset));
     ticket_watch_set(&server->tickets, server->dataset->node->tls.tickets,
@@ -223,7 +223,7 @@ static enum err load(struct server *server, struct diag *diag)
     server->node_refs = server->dataset->node_refs;
     atomic_fetch_add(server->node_refs, 1);
     server->worker_count = server->dataset->worker_count;
-    log_set_level(server->node->log);
+    log_set_level(server->node->common.log);
     return ERR_OK;
 }
 
@@ -242,7 +242,7 @@ static enum err open_sockets(struct server *server, struct diag *diag)
 
 static enum err open_admin(struct server *server, struct diag *diag)
 {
-    const struct pop_admin *admin = &server->node->admin;
+    const struct node_admin *admin = &server->node->common.admin;
     struct admin_settings settings = { .socket_path = admin->socket,
                                        .routes = server_routes,
                                        .route_count = server_route_count,
@@ -276,9 +276,9 @@ static enum err own_log(const struct server *server, struct diag *diag)
 
 static enum err drop_privileges(struct server *server, struct diag *diag)
 {
-    char *nodes = file_join(server->node->store_directory, "nodes");
+    char *nodes = file_join(server->node->common.store_directory, "nodes");
     own_folder(server, nodes);
-    own_folder(server, server->node->state_directory);
+    own_folder(server, server->node->common.state_directory);
     free(nodes);
     enum err err = own_log(server, diag);
     if (err == ERR_OK && admin_socket_path(server->admin) != NULL)
@@ -310,10 +310,10 @@ static enum err open_steering(struct server *server, struct diag *diag)
 {
     const struct pop_node *node = server->node;
     const struct steering_settings settings = {
-        .store = node->store_directory,
-        .last_good_folder = node->state_directory,
-        .break_glass_path = node->break_glass,
-        .node_id = node->name,
+        .store = node->common.store_directory,
+        .last_good_folder = node->common.state_directory,
+        .break_glass_path = node->common.break_glass,
+        .node_id = node->common.name,
         .role = server_role_name(server),
         .on_change = on_change,
         .on_presence = on_presence,
@@ -420,7 +420,7 @@ void server_listening(struct server *server)
     }
     const struct steering_report report = steering_report(server->steering);
     log_info("ready", "node=%s role=%s site=%s version=%s routes=%zu generation=%llu source=%s",
-             server->node->name, server_role_name(server), server->node->site, STEER_VERSION,
+             server->node->common.name, server_role_name(server), server->node->site, STEER_VERSION,
              server->dataset->node->route_count, (unsigned long long)report.generation,
              steering_source_name(report.source));
     notify_send("READY=1");

@@ -141,7 +141,7 @@ static enum err load_pop_node(const char *file, struct diag *diag)
     struct pop_node *node = NULL;
     enum err err = pop_node_load(file, diag, &node);
     if (err == ERR_OK)
-        err = topology_load(node->topology, diag, &topology);
+        err = topology_load(node->common.topology, diag, &topology);
     if (err == ERR_OK)
         err = pop_node_check(node, topology, diag);
     topology_free(topology);

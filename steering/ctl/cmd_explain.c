@@ -177,8 +177,7 @@ static enum err by_node(struct ctl *ctl)
 struct place {
     struct node *dns;
     struct pop_node *pop;
-    const char *topology, *store, *state; /* borrowed from it */
-    const struct geo_settings *geo;
+    const struct node_common *common; /* borrowed from it */
 };
 
 static enum err place_load(const char *path, struct diag *diag, struct place *out_place)
@@ -192,12 +191,7 @@ static enum err place_load(const char *path, struct diag *diag, struct place *ou
         err = node_load(path, diag, &place.dns);
     if (err != ERR_OK)
         return err;
-    const struct node *dns = place.dns;
-    const struct pop_node *pop = place.pop;
-    place.topology = dns != NULL ? dns->topology : pop->topology;
-    place.store = dns != NULL ? dns->store_directory : pop->store_directory;
-    place.state = dns != NULL ? dns->state_directory : pop->state_directory;
-    place.geo = dns != NULL ? &dns->geo : &pop->geo;
+    place.common = place.dns != NULL ? &place.dns->common : &place.pop->common;
     *out_place = place;
     return ERR_OK;
 }
@@ -210,9 +204,10 @@ static void place_fini(struct place *place)
 
 /* As the node would at its start: the store, else its last good one, else nobody's orders; but what
  * is not the store's is said, for the answer may be another than the fleet gives. */
-static struct document *find_document(const struct ctl *ctl, const struct place *place)
+static struct document *find_document(const struct ctl *ctl, const struct node_common *common)
 {
-    const char *where = (ctl->args.given & ARGS_STORE) != 0 ? ctl->args.store : place->store;
+    const char *where =
+        (ctl->args.given & ARGS_STORE) != 0 ? ctl->args.store : common->store_directory;
     struct store *store = NULL;
     struct document *document = NULL;
     struct diag diag, ignored;
@@ -220,9 +215,10 @@ static struct document *find_document(const struct ctl *ctl, const struct place 
     diag_init(&ignored);
     if (store_open(where, &diag, &store) != ERR_OK || store_get(store, &diag, &document) != ERR_OK)
         document = NULL;
-    if (document == NULL && last_good_load(place->state, &ignored, &document) == ERR_OK) {
+    if (document == NULL &&
+        last_good_load(common->state_directory, &ignored, &document) == ERR_OK) {
         ctl_note(ctl, "steer: %s\nsteer: this is by the last good document in '%s'\n",
-                 diag_first(&diag), place->state);
+                 diag_first(&diag), common->state_directory);
     } else if (document == NULL) {
         document = document_new("");
         ctl_note(ctl, "steer: %s\nsteer: this is without orders, as if every site were active\n",
@@ -258,9 +254,9 @@ static enum err compute(struct ctl *ctl, const struct explain_query *query)
     json_t *explanation = NULL;
     enum err err = place_load(ctl->args.config, &ctl->diag, &place);
     if (err == ERR_OK)
-        err = world_load(place.topology, place.geo, &ctl->diag, NULL, &world);
+        err = world_load(place.common->topology, &place.common->geo, &ctl->diag, NULL, &world);
     if (err == ERR_OK) {
-        struct snapshot *snapshot = snapshot_new(world, find_document(ctl, &place), NULL);
+        struct snapshot *snapshot = snapshot_new(world, find_document(ctl, place.common), NULL);
         err = explain(snapshot, query, &ctl->diag, &explanation);
         snapshot_unref(snapshot);
     }

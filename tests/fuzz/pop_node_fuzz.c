@@ -49,7 +49,7 @@ static void check_route(const struct pop_node *node, const struct pop_route *rou
 static void check_node(const struct pop_node *node)
 {
     const struct pop_backbone *backbone = &node->backbone;
-    assert(node->site != NULL && node->topology != NULL && node->workers >= 1);
+    assert(node->site != NULL && node->common.topology != NULL && node->workers >= 1);
     assert(backbone->certificate != NULL && backbone->key != NULL && backbone->ca != NULL);
     assert(backbone->floor <= backbone->connections_max);
     assert(node->limits.replay_bytes <= node->limits.replay_total_bytes);

@@ -65,15 +65,15 @@ static void test_load_applies_defaults(void **state)
     start(&run, LEAST);
     const struct node *node = run.node;
     assert_string_equal(buf_text(&run.out), "");
-    assert_beside(&run, node->topology, "t.yaml");
-    assert_string_equal(node->store_directory, "/var/lib/steer/store");
-    assert_string_equal(node->state_directory, "/var/lib/steer/state");
-    assert_null(node->break_glass);
-    assert_true(schema_is_name(str_from(node->name)));
-    assert_int_equal(node->geo.city_count, 1);
-    assert_string_equal(node->geo.city[0], GEO_EMBEDDED);
-    assert_null(node->geo.asn);
-    assert_int_equal(node->geo.max_radius_km, 500);
+    assert_beside(&run, node->common.topology, "t.yaml");
+    assert_string_equal(node->common.store_directory, "/var/lib/steer/store");
+    assert_string_equal(node->common.state_directory, "/var/lib/steer/state");
+    assert_null(node->common.break_glass);
+    assert_true(schema_is_name(str_from(node->common.name)));
+    assert_int_equal(node->common.geo.city_count, 1);
+    assert_string_equal(node->common.geo.city[0], GEO_EMBEDDED);
+    assert_null(node->common.geo.asn);
+    assert_int_equal(node->common.geo.max_radius_km, 500);
     assert_int_equal(node->zone_count, 1);
     assert_string_equal(node->zones[0].origin, "example.com.");
     assert_beside(&run, node->zones[0].file, "e.zone");
@@ -82,7 +82,7 @@ static void test_load_applies_defaults(void **state)
     assert_int_equal(node->dns.listen.items[1].addr.family, ADDR_V6);
     assert_true(node->dns.workers >= 1 && node->dns.workers <= NODE_WORKER_MAX);
     assert_string_equal(node->dns.user, "steer");
-    assert_string_equal(node->dns.identity, node->name);
+    assert_string_equal(node->dns.identity, node->common.name);
     assert_string_equal(node->dns.version, "");
     assert_int_equal(node->dns.edns_size, 1232);
     assert_true(node->dns.has_chaos && node->dns.has_debug_txt && node->dns.uses_ecs);
@@ -92,9 +92,9 @@ static void test_load_applies_defaults(void **state)
     assert_int_equal(node->dns.tcp.idle_ms, 30000);
     assert_int_equal(node->dns.tcp.write_ms, 10000);
     assert_int_equal(node->dns.tcp.pipeline, 100);
-    assert_string_equal(node->admin.socket, "/run/steer/dns.sock");
-    assert_int_equal(node->admin.listen.count, 0);
-    assert_int_equal(node->log, LOG_LEVEL_INFO);
+    assert_string_equal(node->common.admin.socket, "/run/steer/dns.sock");
+    assert_int_equal(node->common.admin.listen.count, 0);
+    assert_int_equal(node->common.log, LOG_LEVEL_INFO);
     finish(&run);
 }
 
@@ -127,16 +127,16 @@ static void test_load_reads_every_key(void **state)
                 "log: error\n");
     const struct node *node = run.node;
     assert_string_equal(buf_text(&run.out), "");
-    assert_string_equal(node->topology, "/etc/steer/t.yaml");
-    assert_beside(&run, node->store_directory, "store");
-    assert_beside(&run, node->state_directory, "state");
-    assert_beside(&run, node->break_glass, "bg");
-    assert_string_equal(node->name, "dns-7");
-    assert_int_equal(node->geo.city_count, 2);
-    assert_string_equal(node->geo.city[0], GEO_EMBEDDED);
-    assert_beside(&run, node->geo.city[1], "c.mmdb");
-    assert_beside(&run, node->geo.asn, "a.mmdb");
-    assert_int_equal(node->geo.max_radius_km, 0);
+    assert_string_equal(node->common.topology, "/etc/steer/t.yaml");
+    assert_beside(&run, node->common.store_directory, "store");
+    assert_beside(&run, node->common.state_directory, "state");
+    assert_beside(&run, node->common.break_glass, "bg");
+    assert_string_equal(node->common.name, "dns-7");
+    assert_int_equal(node->common.geo.city_count, 2);
+    assert_string_equal(node->common.geo.city[0], GEO_EMBEDDED);
+    assert_beside(&run, node->common.geo.city[1], "c.mmdb");
+    assert_beside(&run, node->common.geo.asn, "a.mmdb");
+    assert_int_equal(node->common.geo.max_radius_km, 0);
     assert_string_equal(node->zones[0].origin, "example.com.");
     assert_string_equal(node->zones[0].file, "/z/e");
     assert_string_equal(node->zones[1].origin, "2.0.192.in-addr.arpa.");
@@ -153,9 +153,9 @@ static void test_load_reads_every_key(void **state)
     assert_int_equal(node->dns.tcp.idle_ms, 60000);
     assert_int_equal(node->dns.tcp.write_ms, 500);
     assert_int_equal(node->dns.tcp.pipeline, 7);
-    assert_beside(&run, node->admin.socket, "a.sock");
-    assert_int_equal(node->admin.listen.items[0].port, 9110);
-    assert_int_equal(node->log, LOG_LEVEL_ERROR);
+    assert_beside(&run, node->common.admin.socket, "a.sock");
+    assert_int_equal(node->common.admin.listen.items[0].port, 9110);
+    assert_int_equal(node->common.log, LOG_LEVEL_ERROR);
     finish(&run);
 }
 
@@ -267,10 +267,10 @@ static void test_load_example(void **state)
     diag_init(&diag);
     assert_int_equal(node_load("config/examples/dns.yaml", &diag, &node), ERR_OK);
     assert_int_equal(diag.warning_count, 0);
-    assert_string_equal(node->topology, "config/examples/topology.yaml");
+    assert_string_equal(node->common.topology, "config/examples/topology.yaml");
     assert_string_equal(node->zones[0].file, "config/examples/example.com.zone");
     assert_int_equal(access(node->zones[0].file, R_OK), 0);
-    assert_int_equal(access(node->break_glass, R_OK), 0);
+    assert_int_equal(access(node->common.break_glass, R_OK), 0);
     node_free(node);
     diag_fini(&diag);
 }

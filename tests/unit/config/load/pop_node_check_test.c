@@ -114,7 +114,7 @@ static void test_check_passes_the_examples(void **state)
         struct pop_node *node = NULL;
         diag_init(&diag);
         assert_int_equal(pop_node_load(files[i], &diag, &node), ERR_OK);
-        assert_int_equal(topology_load(node->topology, &diag, &topology), ERR_OK);
+        assert_int_equal(topology_load(node->common.topology, &diag, &topology), ERR_OK);
         assert_int_equal(pop_node_check(node, topology, &diag), ERR_OK);
         assert_int_equal(diag.count, 0);
         pop_node_free(node);

@@ -114,10 +114,10 @@ static void test_load_applies_defaults(void **state)
     assert_int_equal(node->role, POP_ROLE_POP);
     assert_string_equal(node->site, "gru1");
     assert_int_equal(node->site_mark.line, 3);
-    assert_string_equal(node->topology, "/etc/t");
-    assert_string_equal(node->store_directory, "/var/lib/steer/store");
-    assert_string_equal(node->state_directory, "/var/lib/steer/state");
-    assert_null(node->break_glass);
+    assert_string_equal(node->common.topology, "/etc/t");
+    assert_string_equal(node->common.store_directory, "/var/lib/steer/store");
+    assert_string_equal(node->common.state_directory, "/var/lib/steer/state");
+    assert_null(node->common.break_glass);
     assert_true(node->workers >= 1);
     assert_string_equal(node->user, "steer");
     assert_string_equal(node->server_header, "");
@@ -125,9 +125,9 @@ static void test_load_applies_defaults(void **state)
     assert_null(node->backbone.congestion.name);
     assert_null(node->access_log);
     assert_int_equal(node->log_query, POP_LOG_QUERY_REDACT);
-    assert_string_equal(node->admin.socket, "/run/steer/pop.sock");
-    assert_int_equal(node->geo.city_count, 1);
-    assert_int_equal(node->log, LOG_LEVEL_INFO);
+    assert_string_equal(node->common.admin.socket, "/run/steer/pop.sock");
+    assert_int_equal(node->common.geo.city_count, 1);
+    assert_int_equal(node->common.log, LOG_LEVEL_INFO);
     assert_int_equal(node->proxy_trusted.count, 0);
     assert_int_equal(node->listen_count, 1);
     assert_int_equal(node->listens[0].kind, POP_LISTEN_HTTPS);
@@ -234,12 +234,12 @@ static void test_load_reads_every_key_at_the_top(void **state)
                         "/etc/n.yaml:30:56: warning: origin 'web' may be anybody: its certificate "
                         "is not checked\n");
     const struct pop_node *node = run.node;
-    assert_string_equal(node->topology, "/etc/steer/t.yaml");
-    assert_string_equal(node->store_directory, "/etc/store");
-    assert_string_equal(node->state_directory, "/etc/state");
-    assert_string_equal(node->break_glass, "/etc/bg");
-    assert_string_equal(node->name, "gw-7");
-    assert_string_equal(node->geo.city[1], "/etc/c.mmdb");
+    assert_string_equal(node->common.topology, "/etc/steer/t.yaml");
+    assert_string_equal(node->common.store_directory, "/etc/store");
+    assert_string_equal(node->common.state_directory, "/etc/state");
+    assert_string_equal(node->common.break_glass, "/etc/bg");
+    assert_string_equal(node->common.name, "gw-7");
+    assert_string_equal(node->common.geo.city[1], "/etc/c.mmdb");
     assert_int_equal(node->workers, 3);
     assert_string_equal(node->user, "");
     assert_int_equal(node->proxy_trusted.count, 1);
@@ -264,9 +264,9 @@ static void test_load_reads_every_key_at_the_top(void **state)
     assert_string_equal(node->congestion.name, "bbr");
     assert_int_equal(node->congestion.mark.column, 13);
     assert_true(node->congestion.mark.line > 1);
-    assert_string_equal(node->admin.socket, "/etc/a.sock");
-    assert_int_equal(node->admin.listen.items[0].port, 9110);
-    assert_int_equal(node->log, LOG_LEVEL_ERROR);
+    assert_string_equal(node->common.admin.socket, "/etc/a.sock");
+    assert_int_equal(node->common.admin.listen.items[0].port, 9110);
+    assert_int_equal(node->common.log, LOG_LEVEL_ERROR);
     finish(&run);
 }
 

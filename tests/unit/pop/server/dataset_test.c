@@ -302,7 +302,8 @@ static void test_reload_keeps_what_the_process_is_built_on(void **state)
         { "user: nobody", "user: daemon", "user" },
         { "127.0.0.1:80", "127.0.0.1:81", "listen" },
         { "kind: http ", "kind: redirect ", "listen" },
-        { "admin.sock", "admen.sock", "admin" },
+        { "admin.sock", "admen.sock", "admin.socket" },
+        { "admin.sock", "admin.sock, listen: '127.0.0.1:9110'", "admin.listen" },
         { "access_log: access.log", "# nothing", "access_log" },
     };
     (void)state;
@@ -327,7 +328,7 @@ static void test_reload_keeps_what_the_process_is_built_on(void **state)
         assert_int_equal(occurrences(buf_text(&said), "after a restart"), 1);
         assert_int_equal(again->worker_count, 2);
         assert_string_equal(again->node->site, "gru1");
-        assert_string_equal(again->node->name, "n1");
+        assert_string_equal(again->node->common.name, "n1");
         assert_int_equal(again->node->listens[1].at.port, 80);
         assert_int_equal(again->node->listens[1].kind, POP_LISTEN_HTTP);
         dataset_free(again);
