@@ -90,7 +90,7 @@ LOAD_SRC := $(addprefix config/load/,cidr_file.c domain.c geo_embedded.S load_de
 STORE_SRC := $(addprefix steering/store/,apply.c dir.c dir_cas.c dir_copy.c dir_log.c dir_presence.c \
 	dir_swap.c last_good.c presence.c store.c)
 RUNTIME_SRC := $(addprefix steering/runtime/,admin.c admin_socket.c break_glass_file.c \
-	command_line.c diag_print.c grace.c histogram.c last_good_saver.c loop.c metrics.c node_status.c notify.c \
+	command_line.c daemon.c diag_print.c grace.c histogram.c last_good_saver.c loop.c metrics.c node_status.c notify.c \
 	privileges.c publisher.c reload.c signals.c sockets.c steering.c steering_metrics.c steering_status.c thread.c)
 CTL_SRC := $(addprefix steering/ctl/,args.c cmd_change.c cmd_check.c cmd_complete.c cmd_explain.c \
 	cmd_explain_config.c cmd_help.c cmd_history.c cmd_status.c cmd_store.c cmd_wait.c command.c \
@@ -207,7 +207,7 @@ TESTS_load := $(addprefix tests/unit/config/load/,cidr_file_test.c domain_test.c
 	world_load_test.c yaml_tree_test.c)
 TESTS_store := $(addprefix tests/unit/steering/store/,apply_test.c dir_crash_test.c dir_race_test.c dir_test.c \
 	last_good_test.c presence_test.c)
-TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c break_glass_file_test.c command_line_test.c \
+TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c break_glass_file_test.c command_line_test.c daemon_test.c \
 	grace_test.c last_good_saver_test.c metrics_test.c notify_test.c privileges_test.c steering_test.c \
 	publisher_test.c sockets_test.c)
 TESTS_ctl := $(addprefix tests/unit/steering/ctl/,args_test.c converge_test.c findings_test.c sites_test.c \

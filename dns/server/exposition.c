@@ -160,7 +160,7 @@ static void write_drops(struct buf *out, const struct all_sums *sums)
 static void write_tcp(struct buf *out, const struct server *server, const struct all_sums *sums)
 {
     uint64_t open = 0;
-    for (size_t i = 0; i < server->sockets.worker_count; i++)
+    for (size_t i = 0; i < server->daemon.sockets.worker_count; i++)
         open += tcp_connection_count(server->tcps[i]);
     metrics_single(out, &table[METRIC_TCP_OPEN], open);
     metrics_single(out, &table[METRIC_TCP_ACCEPTED], sums->tcp_accepted);
@@ -226,7 +226,7 @@ static void write_dataset(struct buf *out, const struct dataset *dataset)
 void exposition_write(const struct server *server, struct buf *out)
 {
     struct all_sums *sums = mem_calloc(1, sizeof(*sums));
-    const struct steering_report report = steering_report(server->steering);
+    const struct steering_report report = steering_report(server->daemon.steering);
     add_up(server, sums);
     const struct sums *udp = &sums->by[UDP], *tcp = &sums->by[TCP];
     write_queries(out, sums);
@@ -240,11 +240,11 @@ void exposition_write(const struct server *server, struct buf *out)
     write_tcp(out, server, sums);
     metrics_single(out, &table[METRIC_ALARMS],
                    answer_view_alarm_count(server_serving(server)->view));
-    metrics_single_real(out, &table[METRIC_SWAP], (double)server->grace.latest_ns / 1e9);
-    write_reloads(out, &server->reload);
-    metrics_single(out, &table[METRIC_WORKERS], server->sockets.worker_count);
+    metrics_single_real(out, &table[METRIC_SWAP], (double)server->daemon.grace.latest_ns / 1e9);
+    write_reloads(out, &server->daemon.reload);
+    metrics_single(out, &table[METRIC_WORKERS], server->daemon.sockets.worker_count);
     write_dataset(out, server->dataset);
     steering_metrics_write(out, &report);
-    process_metrics_write(out, server->started_unix_s);
+    process_metrics_write(out, server->daemon.started_unix_s);
     free(sums);
 }

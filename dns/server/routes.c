@@ -34,7 +34,7 @@ static void on_ready(void *owner, struct admin_request *request)
 static void on_reload(void *owner, struct admin_request *request)
 {
     struct server *server = owner;
-    reload_begin(&server->reload, request);
+    reload_begin(&server->daemon.reload, request);
 }
 
 /* An address, or a prefix of which the first address stands for all. */

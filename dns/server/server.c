@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dns/server/server.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "dns/server/server_priv.h"
-#include "steering/base/clock.h"
-#include "steering/base/file.h"
 #include "steering/base/log.h"
 #include "steering/base/mem.h"
 #include "steering/runtime/diag_print.h"
-#include "steering/runtime/loop.h"
 #include "steering/runtime/notify.h"
 
 enum { THREAD_NAME_MAX = 16 };
@@ -23,7 +16,7 @@ enum { THREAD_NAME_MAX = 16 };
 
 const struct serving *server_serving(const struct server *server)
 {
-    return publisher_current(server->publisher);
+    return publisher_current(server->daemon.publisher);
 }
 
 /* The last worker has left: what was counted in the dataset goes to the totals. */
@@ -49,13 +42,13 @@ static void put_in_force(struct server *server, struct dataset *dataset)
 
 static struct serving *make_serving(struct server *server)
 {
-    return serving_new(server->dataset, steering_snapshot(server->steering));
+    return serving_new(server->dataset, steering_snapshot(server->daemon.steering));
 }
 
 static void publish(struct server *server)
 {
-    publisher_publish(server->publisher, make_serving(server));
-    grace_begin(&server->grace);
+    publisher_publish(server->daemon.publisher, make_serving(server));
+    grace_begin(&server->daemon.grace);
 }
 
 /* reload_settled follows when every worker has left the former one. */
@@ -64,8 +57,8 @@ static void adopt(struct server *server, struct dataset *dataset)
     struct dataset *old = server->dataset;
     put_in_force(server, dataset);
     log_set_level(dataset->node->common.log);
-    steering_set_world(server->steering, dataset->world);
-    steering_note_reload(server->steering, "");
+    steering_set_world(server->daemon.steering, dataset->world);
+    steering_note_reload(server->daemon.steering, "");
     publish(server);
     dataset_unref(old); /* what still serves from it has references of its own */
 }
@@ -76,7 +69,7 @@ static enum err on_load(void *owner, struct diag *diag, void **out_loaded)
 {
     const struct server *server = owner;
     struct dataset *dataset;
-    enum err err = dataset_load(server->node_path, diag, &dataset);
+    enum err err = dataset_load(server->daemon.node_path, diag, &dataset);
     if (err == ERR_OK)
         *out_loaded = dataset;
     return err;
@@ -99,7 +92,7 @@ static void on_adopt(void *owner, void *loaded)
 static void on_fail(void *owner, const char *problem)
 {
     const struct server *server = owner;
-    steering_note_reload(server->steering, problem);
+    steering_note_reload(server->daemon.steering, problem);
 }
 
 static void on_discard(void *owner, void *loaded)
@@ -107,14 +100,6 @@ static void on_discard(void *owner, void *loaded)
     (void)owner;
     dataset_unref(loaded);
 }
-
-static const struct reload_ops reload_ops = {
-    .load = on_load,
-    .describe = on_describe,
-    .adopt = on_adopt,
-    .fail = on_fail,
-    .discard = on_discard,
-};
 
 /* ---- what the store says -------------------------------------------------------------------- */
 
@@ -125,11 +110,10 @@ static void on_change(void *owner)
         publish(server);
 }
 
-static void on_grace_over(void *owner)
+static void on_settled(void *owner)
 {
     struct server *server = owner;
-    steering_settled(server->steering);
-    reload_settled(&server->reload);
+    reload_settled(&server->daemon.reload);
 }
 
 static void on_presence(void *owner, json_t *presence)
@@ -141,98 +125,50 @@ static void on_presence(void *owner, json_t *presence)
 
 static enum err load(struct server *server, struct diag *diag)
 {
-    enum err err = dataset_load(server->node_path, diag, &server->dataset);
+    enum err err = dataset_load(server->daemon.node_path, diag, &server->dataset);
     if (err != ERR_OK)
         return err;
     /* A node of our own: the dataset's goes with the next reload. */
-    err = node_load(server->node_path, diag, &server->node);
+    err = node_load(server->daemon.node_path, diag, &server->node);
     if (err == ERR_OK)
         log_set_level(server->node->common.log);
     return err;
 }
 
-static enum err open_sockets(struct server *server, struct diag *diag)
+static enum err bind_all(struct server *server, struct diag *diag)
 {
-    const struct node_dns *dns = &server->node->dns;
-    struct sockets_wish *wishes = mem_calloc(dns->listen.count, sizeof(*wishes));
-    for (size_t i = 0; i < dns->listen.count; i++)
-        wishes[i] = (struct sockets_wish){ .addr = dns->listen.items[i].addr,
-                                           .port = dns->listen.items[i].port };
-    enum err err =
-        sockets_open(wishes, dns->listen.count, dns->workers, true, diag, &server->sockets);
+    const struct node_common *common = &server->node->common;
+    const struct schema_listens *listen = &server->node->dns.listen, *admin = &common->admin.listen;
+    struct sockets_wish *wishes = mem_calloc(listen->count, sizeof(*wishes));
+    struct daemon_settings settings = { .id = common->name,
+                                        .role = "dns",
+                                        .user = server->node->dns.user,
+                                        .store_directory = common->store_directory,
+                                        .state_directory = common->state_directory,
+                                        .break_glass = common->break_glass,
+                                        .admin = { .socket_path = common->admin.socket,
+                                                   .has_tcp = admin->count > 0,
+                                                   .routes = server_routes,
+                                                   .route_count = server_route_count,
+                                                   .owner = server },
+                                        .worker_count = server->node->dns.workers,
+                                        .has_udp = true };
+    if (admin->count > 0) {
+        settings.admin.tcp_addr = admin->items[0].addr;
+        settings.admin.tcp_port = admin->items[0].port;
+    }
+    for (size_t i = 0; i < listen->count; i++)
+        wishes[i] =
+            (struct sockets_wish){ .addr = listen->items[i].addr, .port = listen->items[i].port };
+    enum err err = daemon_bind(&server->daemon, &settings, wishes, listen->count, diag);
     free(wishes);
     return err;
 }
 
-static enum err open_admin(struct server *server, struct diag *diag)
+static enum err on_prepare(void *owner, struct diag *diag)
 {
-    const struct node_admin *admin = &server->node->common.admin;
-    struct admin_settings settings = { .socket_path = admin->socket,
-                                       .routes = server_routes,
-                                       .route_count = server_route_count,
-                                       .owner = server };
-    if (admin->listen.count > 0) {
-        settings.has_tcp = true;
-        settings.tcp_addr = admin->listen.items[0].addr;
-        settings.tcp_port = admin->listen.items[0].port;
-    }
-    return admin_open(&settings, diag, &server->admin);
-}
-
-/* A folder that cannot be had is no reason not to answer queries. */
-static void own_folder(const struct server *server, const char *path)
-{
-    struct diag diag;
-    diag_init(&diag);
-    if (privileges_own_folder(&server->privileges, path, &diag) != ERR_OK)
-        log_error("folder", "problem=\"%s\"", diag_first(&diag));
-    diag_fini(&diag);
-}
-
-static enum err drop_privileges(struct server *server, struct diag *diag)
-{
-    char *nodes = file_join(server->node->common.store_directory, "nodes");
-    own_folder(server, nodes);
-    own_folder(server, server->node->common.state_directory);
-    free(nodes);
-    enum err err = ERR_OK;
-    if (admin_socket_path(server->admin) != NULL)
-        err = privileges_own_file(&server->privileges, admin_socket_path(server->admin), diag);
-    return err != ERR_OK ? err : privileges_drop(&server->privileges, diag);
-}
-
-/* Everything that needs the rights we were started with; they are gone afterwards. */
-static enum err prepare(struct server *server, struct diag *diag)
-{
-    const char *user = "";
-    enum err err = load(server, diag);
-    if (err != ERR_OK)
-        return err;
-    user = server->node->dns.user;
-    err = privileges_prepare(user == NULL || user[0] == '\0' ? "root" : user, diag,
-                             &server->privileges);
-    if (err != ERR_OK)
-        return err;
-    /* Both, for both their problems. */
-    err = open_sockets(server, diag);
-    enum err admin_err = open_admin(server, diag);
-    if (err == ERR_OK)
-        err = admin_err;
-    return err != ERR_OK ? err : drop_privileges(server, diag);
-}
-
-static enum err open_steering(struct server *server, struct diag *diag)
-{
-    const struct node *node = server->node;
-    const struct steering_settings settings = { .store = node->common.store_directory,
-                                                .last_good_folder = node->common.state_directory,
-                                                .break_glass_path = node->common.break_glass,
-                                                .node_id = node->common.name,
-                                                .role = "dns",
-                                                .on_change = on_change,
-                                                .on_presence = on_presence,
-                                                .owner = server };
-    return steering_open(&settings, server->dataset->world, diag, &server->steering);
+    enum err err = load(owner, diag);
+    return err != ERR_OK ? err : bind_all(owner, diag);
 }
 
 /* ---- workers ------------------------------------------------------------------------------- */
@@ -240,17 +176,18 @@ static enum err open_steering(struct server *server, struct diag *diag)
 static enum err start_udp(struct server *server, size_t slot, struct diag *diag)
 {
     char name[THREAD_NAME_MAX];
-    size_t workers = server->sockets.worker_count;
+    size_t workers = server->daemon.sockets.worker_count;
     snprintf(name, sizeof(name), "udp-%u.%u", (unsigned)(slot % workers),
              (unsigned)(slot / workers));
-    const struct udp_settings settings = { .fd = server->sockets.udp[slot],
-                                           .address = &server->sockets.addresses[slot / workers],
-                                           .publisher = server->publisher,
+    const struct udp_settings settings = { .fd = server->daemon.sockets.udp[slot],
+                                           .address =
+                                               &server->daemon.sockets.addresses[slot / workers],
+                                           .publisher = server->daemon.publisher,
                                            .slot = slot,
                                            .tally = &server->tallies[slot],
                                            .stop = &server->stop_udp,
                                            .name = name };
-    server->sockets.udp[slot] = -1; /* moved */
+    server->daemon.sockets.udp[slot] = -1; /* moved */
     enum err err = udp_start(&settings, &server->udps[slot]);
     if (err != ERR_OK)
         diag_error(diag, 0, 0, "cannot start a thread: %s", err_text(err));
@@ -266,7 +203,7 @@ static enum err start_tcp(struct server *server, size_t worker, struct diag *dia
 {
     char name[THREAD_NAME_MAX];
     const struct node_tcp *tcp = &server->node->dns.tcp;
-    struct sockets *sockets = &server->sockets;
+    struct sockets *sockets = &server->daemon.sockets;
     size_t slot = server_udp_count(server) + worker;
     int *fds = mem_calloc(sockets->address_count, sizeof(*fds));
     for (size_t i = 0; i < sockets->address_count; i++) {
@@ -277,7 +214,7 @@ static enum err start_tcp(struct server *server, size_t worker, struct diag *dia
     const struct tcp_settings settings = {
         .fds = fds,
         .fd_count = sockets->address_count,
-        .publisher = server->publisher,
+        .publisher = server->daemon.publisher,
         .slot = slot,
         .tally = &server->tallies[slot],
         .connections_max = share(tcp->connections, sockets->worker_count),
@@ -297,10 +234,10 @@ static enum err start_workers(struct server *server, struct diag *diag)
     enum err err = ERR_OK;
     size_t udp_count = server_udp_count(server);
     server->udps = mem_calloc(udp_count, sizeof(struct udp *));
-    server->tcps = mem_calloc(server->sockets.worker_count, sizeof(struct tcp *));
+    server->tcps = mem_calloc(server->daemon.sockets.worker_count, sizeof(struct tcp *));
     for (size_t slot = 0; err == ERR_OK && slot < udp_count; slot++)
         err = start_udp(server, slot, diag);
-    for (size_t i = 0; err == ERR_OK && i < server->sockets.worker_count; i++)
+    for (size_t i = 0; err == ERR_OK && i < server->daemon.sockets.worker_count; i++)
         err = start_tcp(server, i, diag);
     return err;
 }
@@ -310,10 +247,10 @@ static void join_workers(struct server *server)
     if (server->udps == NULL)
         return;
     atomic_store(&server->stop_udp, true);
-    for (size_t i = 0; i < server->sockets.worker_count; i++)
+    for (size_t i = 0; i < server->daemon.sockets.worker_count; i++)
         if (server->tcps[i] != NULL)
             tcp_stop(server->tcps[i]);
-    for (size_t i = 0; i < server->sockets.worker_count; i++)
+    for (size_t i = 0; i < server->daemon.sockets.worker_count; i++)
         tcp_join(server->tcps[i]);
     for (size_t i = 0; i < server_udp_count(server); i++)
         udp_join(server->udps[i]);
@@ -332,53 +269,37 @@ static void on_stop(void *owner)
     server->is_stopping = true;
     server->is_ready = false;
     notify_send("STOPPING=1");
-    steering_leave(server->steering); /* first: nobody waits for a node that leaves */
-    reload_stop(&server->reload);
-    admin_close(server->admin); /* answers what has come meanwhile, and looks at all the rest */
-    server->admin = NULL;
-    steering_close(server->steering);
-    server->steering = NULL;
-    signals_close(&server->signals);
-    grace_close(&server->grace);
-}
-
-static void on_reload(void *owner)
-{
-    struct server *server = owner;
-    reload_begin(&server->reload, NULL);
+    daemon_close(&server->daemon);
 }
 
 static void log_ready(const struct server *server)
 {
-    for (size_t i = 0; i < server->sockets.address_count; i++) {
+    for (size_t i = 0; i < server->daemon.sockets.address_count; i++) {
         char text[SOCKETS_TEXT_MAX];
         log_info("listen", "address=%s udp=%zu tcp=%zu",
-                 sockets_format(&server->sockets.addresses[i], text), server->sockets.worker_count,
-                 server->sockets.worker_count);
+                 sockets_format(&server->daemon.sockets.addresses[i], text),
+                 server->daemon.sockets.worker_count, server->daemon.sockets.worker_count);
     }
-    const struct steering_report report = steering_report(server->steering);
+    const struct steering_report report = steering_report(server->daemon.steering);
     log_info("ready", "node=%s version=%s zones=%zu records=%zu generation=%llu source=%s",
              server->node->common.name, STEER_VERSION, zone_set_count(server->dataset->zones),
              zone_set_record_count(server->dataset->zones), (unsigned long long)report.generation,
              steering_source_name(report.source));
 }
 
-static enum err run(struct server *server, struct diag *diag)
+static enum err on_run(void *owner, struct diag *diag)
 {
-    enum err err = open_steering(server, diag);
+    struct server *server = owner;
+    enum err err = daemon_open_steering(&server->daemon, server->dataset->world, diag);
     if (err != ERR_OK)
         return err;
-    server->slot_count = server_udp_count(server) + server->sockets.worker_count;
+    server->slot_count = server_udp_count(server) + server->daemon.sockets.worker_count;
     server->tallies = tally_new(server->slot_count);
     put_in_force(server, server->dataset);
-    server->publisher = publisher_new(server->slot_count, make_serving(server), serving_free);
-    grace_open(&server->grace, &server->loop, server->publisher, on_grace_over, server);
-    signals_open(&server->signals, &server->loop, on_stop, on_reload, server);
+    daemon_open(&server->daemon, server->slot_count, make_serving(server), serving_free);
     err = start_workers(server, diag);
     if (err == ERR_OK)
-        err = admin_start(server->admin, &server->loop, diag);
-    if (err == ERR_OK)
-        err = steering_start(server->steering, &server->loop, diag);
+        err = daemon_start(&server->daemon, diag);
     if (err != ERR_OK) {
         on_stop(server);
     } else {
@@ -386,59 +307,42 @@ static enum err run(struct server *server, struct diag *diag)
         log_ready(server);
         notify_send("READY=1");
     }
-    uv_run(&server->loop, UV_RUN_DEFAULT);
+    uv_run(&server->daemon.loop, UV_RUN_DEFAULT);
     return err;
 }
 
-/* As far as it came. */
-static void clean_up(struct server *server)
+static void on_clean_up(void *owner)
 {
+    struct server *server = owner;
     join_workers(server);
-    steering_close(server->steering);
-    admin_close(server->admin);
-    publisher_free(server->publisher);
+    daemon_fini(&server->daemon);
     dataset_unref(server->dataset);
     site_totals_fini(&server->totals);
-    reload_fini(&server->reload);
-    sockets_close(&server->sockets);
-    privileges_fini(&server->privileges);
     node_free(server->node);
     free(server->tallies);
-    uv_run(&server->loop, UV_RUN_DEFAULT);
-    int failed = uv_loop_close(&server->loop);
-    if (failed != 0)
-        log_error("stop", "error=\"%s\"", uv_strerror(failed));
 }
+
+static const struct daemon_ops daemon_ops = {
+    .prepare = on_prepare,
+    .run = on_run,
+    .clean_up = on_clean_up,
+    .stop = on_stop,
+    .settled = on_settled,
+    .change = on_change,
+    .presence = on_presence,
+    .reload = { .load = on_load,
+                .describe = on_describe,
+                .adopt = on_adopt,
+                .fail = on_fail,
+                .discard = on_discard },
+};
 
 int server_run(const char *node_path)
 {
     struct server *server = mem_calloc(1, sizeof(*server));
-    struct diag diag;
-    diag_init(&diag);
-    server->node_path = node_path;
-    server->started_unix_s = clock_unix_s();
-    signals_ignore_pipe();
-    enum err err = loop_open(&server->loop, &diag);
-    if (err != ERR_OK) {
-        diag_print(&diag, stderr);
-        goto out;
-    }
-    reload_init(&server->reload, &server->loop, &reload_ops, server);
-    err = prepare(server, &diag);
-    diag_print(&diag, stderr); /* warnings, too */
-    diag_fini(&diag);
-    diag_init(&diag);
-    if (err == ERR_OK) {
-        err = run(server, &diag);
-        diag_print(&diag, stderr);
-    }
-    clean_up(server);
-    if (err == ERR_OK)
-        log_info("stopped", "node=%s", node_path);
-out:
-    diag_fini(&diag);
+    int exit_code = daemon_run(&server->daemon, node_path, &daemon_ops, server);
     free(server);
-    return err == ERR_OK ? 0 : 1;
+    return exit_code;
 }
 
 int server_check(const char *node_path)

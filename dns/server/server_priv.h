@@ -3,50 +3,32 @@
 #pragma once
 
 #include <stdatomic.h>
-#include <uv.h>
 
 #include "dns/server/serving.h"
-#include "steering/runtime/sockets.h"
 #include "dns/server/tally.h"
 #include "dns/server/tcp.h"
 #include "dns/server/udp.h"
-#include "steering/runtime/admin.h"
-#include "steering/runtime/grace.h"
-#include "steering/runtime/privileges.h"
-#include "steering/runtime/reload.h"
-#include "steering/runtime/signals.h"
-#include "steering/runtime/steering.h"
+#include "steering/runtime/daemon.h"
 
 struct server {
-    uv_loop_t loop;
-    const char *node_path;
-    struct node *node; /* as the server was started; a reload does not replace it */
-    int64_t started_unix_s;
+    struct daemon daemon; /* its publisher is of struct serving */
+    struct node *node;    /* as the server was started; a reload does not replace it */
     bool is_ready, is_stopping;
 
     struct dataset *dataset;   /* in force */
     struct dataset *live;      /* that one, and those that workers are still leaving */
     struct site_totals totals; /* of all that went before */
 
-    struct sockets sockets;
-    size_t slot_count;           /* UDP: [address * workers + worker]; then TCP: one per worker */
-    struct tally *tallies;       /* by slot */
-    struct publisher *publisher; /* of struct serving */
+    size_t slot_count;     /* UDP: [address * workers + worker]; then TCP: one per worker */
+    struct tally *tallies; /* by slot */
     struct udp **udps;
     struct tcp **tcps;
     atomic_bool stop_udp;
-
-    struct privileges privileges;
-    struct steering *steering;
-    struct grace grace;
-    struct signals signals;
-    struct admin *admin;
-    struct reload reload;
 };
 
 static inline size_t server_udp_count(const struct server *server)
 {
-    return server->sockets.address_count * server->sockets.worker_count;
+    return server->daemon.sockets.address_count * server->daemon.sockets.worker_count;
 }
 /* What queries are answered from now. */
 const struct serving *server_serving(const struct server *server);

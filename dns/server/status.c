@@ -5,22 +5,9 @@
 
 enum { ZONES_LISTED_MAX = 1000 };
 
-static struct node_status node_status_of(const struct server *server)
-{
-    const struct schema_listens *admin = &server->node->common.admin.listen;
-    return (struct node_status){ .id = server->node->common.name,
-                                 .role = "dns",
-                                 .started_unix_s = server->started_unix_s,
-                                 .sockets = &server->sockets,
-                                 .worker_count = server->sockets.worker_count,
-                                 .admin = server->admin,
-                                 .admin_addr = admin->count > 0 ? &admin->items[0].addr : NULL };
-}
-
 void status_add_presence(const struct server *server, json_t *presence)
 {
-    const struct node_status status = node_status_of(server);
-    node_status_add_sockets(presence, &status);
+    node_status_add_sockets(presence, &server->daemon);
 }
 
 static void add_zones(const struct zone_set *zones, json_t *value)
@@ -64,12 +51,12 @@ static void add_files(const struct server *server, json_t *value)
 {
     const struct dataset *dataset = server->dataset;
     char digest[DIGEST_TEXT_MAX];
-    json_set_text(value, "config", server->node_path);
+    json_set_text(value, "config", server->daemon.node_path);
     json_set_text(value, "topology", digest_format(&dataset->world->topology->digest, digest));
     json_set_int(value, "loaded", dataset->loaded_unix_s);
     json_set_count(value, "load_ms", dataset->load_ns / 1000000);
-    json_set_count(value, "reloads", server->reload.success_count);
-    json_set_count(value, "reloads_failed", server->reload.failure_count);
+    json_set_count(value, "reloads", server->daemon.reload.success_count);
+    json_set_count(value, "reloads_failed", server->daemon.reload.failure_count);
     add_zones(dataset->zones, value);
     add_geo(&dataset->info, value);
 }
@@ -88,15 +75,14 @@ json_t *status_value(const struct server *server)
 {
     const struct serving *serving = server_serving(server);
     json_t *value = json_object();
-    const struct node_status status = node_status_of(server);
-    node_status_add_process(value, &status);
+    node_status_add_process(value, &server->daemon);
     json_object_set_new(value, "ready", json_boolean(server->is_ready));
     status_add_presence(server, value);
-    const struct steering_report report = steering_report(server->steering);
+    const struct steering_report report = steering_report(server->daemon.steering);
     steering_status_add(value, &report);
     json_set_count(value, "alarms", answer_view_alarm_count(serving->view));
-    json_set_count(value, "swap_us", server->grace.latest_ns / 1000);
-    json_object_set_new(value, "is_settling", json_boolean(server->grace.is_waiting));
+    json_set_count(value, "swap_us", server->daemon.grace.latest_ns / 1000);
+    json_object_set_new(value, "is_settling", json_boolean(server->daemon.grace.is_waiting));
     json_set_count(value, "queries", query_count(server));
     steering_status_add_sites(value, answer_view_snapshot(serving->view));
     add_files(server, value);

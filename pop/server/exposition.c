@@ -92,7 +92,7 @@ static void write_dataset(struct buf *out, const struct dataset *dataset)
 
 void exposition_write(const struct server *server, struct buf *out)
 {
-    const struct steering_report report = steering_report(server->steering);
+    const struct steering_report report = steering_report(server->daemon.steering);
     tally_metrics_write(out, server->tallies, server->worker_count);
     metrics_single(out, &table[METRIC_READY], server->state == SERVER_SERVING);
     metrics_single(out, &table[METRIC_DRAINING], server->state == SERVER_DRAINING);
@@ -100,11 +100,12 @@ void exposition_write(const struct server *server, struct buf *out)
     write_traffic(out, server);
     metrics_single(out, &table[METRIC_LOG_LOST],
                    server->log == NULL ? 0 : access_log_lost(server->log));
-    metrics_single_real(out, &table[METRIC_SWAP], (double)server->grace.latest_ns / 1e9);
-    write_outcomes(out, METRIC_RELOADS, server->reload.success_count, server->reload.failure_count);
+    metrics_single_real(out, &table[METRIC_SWAP], (double)server->daemon.grace.latest_ns / 1e9);
+    write_outcomes(out, METRIC_RELOADS, server->daemon.reload.success_count,
+                   server->daemon.reload.failure_count);
     write_outcomes(out, METRIC_TICKET_KEYS, server->tickets.success_count,
                    server->tickets.failure_count);
     write_dataset(out, server->dataset);
     steering_metrics_write(out, &report);
-    process_metrics_write(out, server->started_unix_s);
+    process_metrics_write(out, server->daemon.started_unix_s);
 }

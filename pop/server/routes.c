@@ -27,7 +27,7 @@ static void on_traffic(void *owner, struct admin_request *request)
     const struct server *server = owner;
     json_t *value = traffic_value(server->traffics, server->worker_count);
     json_set_str(value, "site", str_from(server->node->site));
-    json_set_int(value, "started", server->started_unix_s);
+    json_set_int(value, "started", server->daemon.started_unix_s);
     admin_reply_json(request, 200, value);
 }
 
@@ -49,7 +49,7 @@ static void on_ready(void *owner, struct admin_request *request)
 static void on_reload(void *owner, struct admin_request *request)
 {
     struct server *server = owner;
-    reload_begin(&server->reload, request);
+    reload_begin(&server->daemon.reload, request);
 }
 
 static void on_drain(void *owner, struct admin_request *request)

@@ -11,11 +11,9 @@
 #include "pop/server/access_log.h"
 #include "pop/server/server_priv.h"
 #include "steering/base/clock.h"
-#include "steering/base/file.h"
 #include "steering/base/log.h"
 #include "steering/base/mem.h"
 #include "steering/runtime/diag_print.h"
-#include "steering/runtime/loop.h"
 #include "steering/runtime/notify.h"
 
 enum {
@@ -54,7 +52,7 @@ const char *server_role_name(const struct server *server)
 
 const struct snapshot *server_snapshot(const struct server *server)
 {
-    return publisher_current(server->publisher);
+    return publisher_current(server->daemon.publisher);
 }
 
 /* ---- what the store says --------------------------------------------------------------------- */
@@ -66,21 +64,14 @@ static void free_snapshot(void *snapshot)
 
 static void publish(struct server *server)
 {
-    publisher_publish(server->publisher, steering_snapshot(server->steering));
+    publisher_publish(server->daemon.publisher, steering_snapshot(server->daemon.steering));
     workers_publish(server);
-    grace_begin(&server->grace);
+    grace_begin(&server->daemon.grace);
 }
 
 static void on_change(void *owner)
 {
     publish(owner);
-}
-
-static void on_grace_over(void *owner)
-{
-    struct server *server = owner;
-    steering_settled(server->steering);
-    server_settled(server);
 }
 
 static void on_presence(void *owner, json_t *presence)
@@ -103,8 +94,13 @@ static bool has_news(void *owner)
 /* Snapshot and settings: both must be everywhere before a reload is done. */
 void server_settled(struct server *server)
 {
-    if (server->settings_pending == 0 && !server->grace.is_waiting)
-        reload_settled(&server->reload);
+    if (server->settings_pending == 0 && !server->daemon.grace.is_waiting)
+        reload_settled(&server->daemon.reload);
+}
+
+static void on_settled(void *owner)
+{
+    server_settled(owner);
 }
 
 /* Certificates that only root can read were fine at the start, and are not any more. */
@@ -113,17 +109,17 @@ static void explain_denied(const struct server *server, struct diag *diag)
     bool is_denied = false;
     for (size_t i = 0; i < diag->count; i++)
         is_denied |= strstr(diag->entries[i].text, strerror(EACCES)) != NULL;
-    if (is_denied && server->privileges.is_root && !server->privileges.keeps_uid)
+    if (is_denied && server->daemon.privileges.is_root && !server->daemon.privileges.keeps_uid)
         diag_error(diag, 0, 0,
                    "since the start files are read as user '%s': keys and certificates must be "
                    "readable for that user",
-                   server->privileges.user);
+                   server->daemon.privileges.user);
 }
 
 static enum err on_load(void *owner, struct diag *diag, void **out_loaded)
 {
     const struct server *server = owner;
-    const struct dataset_wish wish = { .node_path = server->node_path,
+    const struct dataset_wish wish = { .node_path = server->daemon.node_path,
                                        .started = server->node,
                                        .version = server->version + 1,
                                        .keys = &server->keys,
@@ -158,8 +154,8 @@ static void on_adopt(void *owner, void *loaded)
         access_log_use_file(server->log, dataset_take_log(server->dataset));
     ticket_watch_set(&server->tickets, server->dataset->node->tls.tickets,
                      &server->dataset->tickets);
-    steering_set_world(server->steering, server->dataset->world);
-    steering_note_reload(server->steering, "");
+    steering_set_world(server->daemon.steering, server->dataset->world);
+    steering_note_reload(server->daemon.steering, "");
     workers_set(server); /* before: settled is what has both */
     publish(server);
     dataset_free(old);
@@ -168,27 +164,13 @@ static void on_adopt(void *owner, void *loaded)
 static void on_fail(void *owner, const char *problem)
 {
     const struct server *server = owner;
-    steering_note_reload(server->steering, problem);
+    steering_note_reload(server->daemon.steering, problem);
 }
 
 static void on_discard(void *owner, void *loaded)
 {
     (void)owner;
     dataset_free(loaded);
-}
-
-static const struct reload_ops reload_ops = {
-    .load = on_load,
-    .describe = on_describe,
-    .adopt = on_adopt,
-    .fail = on_fail,
-    .discard = on_discard,
-};
-
-static void on_reload(void *owner)
-{
-    struct server *server = owner;
-    reload_begin(&server->reload, NULL);
 }
 
 static void on_keys(void *owner, const struct ticket_keys *keys)
@@ -212,7 +194,7 @@ static void raise_descriptor_limit(void)
 static enum err load(struct server *server, struct diag *diag)
 {
     const struct dataset_wish wish = {
-        .node_path = server->node_path, .version = 1, .keys = &server->keys, .has_log = true
+        .node_path = server->daemon.node_path, .version = 1, .keys = &server->keys, .has_log = true
     };
     enum err err = dataset_load(&wish, diag, &server->dataset);
     if (err != ERR_OK)
@@ -227,100 +209,45 @@ static enum err load(struct server *server, struct diag *diag)
     return ERR_OK;
 }
 
-static enum err open_sockets(struct server *server, struct diag *diag)
+static enum err bind_all(struct server *server, struct diag *diag)
 {
     const struct pop_node *node = server->node;
+    const struct node_common *common = &node->common;
+    const struct schema_listens *admin = &common->admin.listen;
+    bool has_log_file = node->access_log != NULL && strcmp(node->access_log, "-") != 0;
     struct sockets_wish *wishes = mem_calloc(node->listen_count, sizeof(*wishes));
+    struct daemon_settings settings = { .id = common->name,
+                                        .role = server_role_name(server),
+                                        .user = node->user,
+                                        .store_directory = common->store_directory,
+                                        .state_directory = common->state_directory,
+                                        .break_glass = common->break_glass,
+                                        .log = has_log_file ? node->access_log : NULL,
+                                        .admin = { .socket_path = common->admin.socket,
+                                                   .has_tcp = admin->count > 0,
+                                                   .routes = server_routes,
+                                                   .route_count = server_route_count,
+                                                   .owner = server },
+                                        .worker_count = server->worker_count };
+    if (admin->count > 0) {
+        settings.admin.tcp_addr = admin->items[0].addr;
+        settings.admin.tcp_port = admin->items[0].port;
+    }
     for (size_t i = 0; i < node->listen_count; i++)
         wishes[i] = (struct sockets_wish){ .addr = node->listens[i].at.addr,
                                            .port = node->listens[i].at.port };
-    enum err err = sockets_open(wishes, node->listen_count, server->worker_count, false, diag,
-                                &server->sockets);
+    enum err err = daemon_bind(&server->daemon, &settings, wishes, node->listen_count, diag);
     free(wishes);
     return err;
 }
 
-static enum err open_admin(struct server *server, struct diag *diag)
+static enum err on_prepare(void *owner, struct diag *diag)
 {
-    const struct node_admin *admin = &server->node->common.admin;
-    struct admin_settings settings = { .socket_path = admin->socket,
-                                       .routes = server_routes,
-                                       .route_count = server_route_count,
-                                       .owner = server };
-    if (admin->listen.count > 0) {
-        settings.has_tcp = true;
-        settings.tcp_addr = admin->listen.items[0].addr;
-        settings.tcp_port = admin->listen.items[0].port;
-    }
-    return admin_open(&settings, diag, &server->admin);
-}
-
-/* A folder that cannot be had is no reason not to serve. */
-static void own_folder(const struct server *server, const char *path)
-{
-    struct diag diag;
-    diag_init(&diag);
-    if (privileges_own_folder(&server->privileges, path, &diag) != ERR_OK)
-        log_error("folder", "problem=\"%s\"", diag_first(&diag));
-    diag_fini(&diag);
-}
-
-/* So that it can be opened anew after a rotation. */
-static enum err own_log(const struct server *server, struct diag *diag)
-{
-    const char *path = server->node->access_log;
-    if (path == NULL || strcmp(path, "-") == 0)
-        return ERR_OK;
-    return privileges_own_file(&server->privileges, path, diag);
-}
-
-static enum err drop_privileges(struct server *server, struct diag *diag)
-{
-    char *nodes = file_join(server->node->common.store_directory, "nodes");
-    own_folder(server, nodes);
-    own_folder(server, server->node->common.state_directory);
-    free(nodes);
-    enum err err = own_log(server, diag);
-    if (err == ERR_OK && admin_socket_path(server->admin) != NULL)
-        err = privileges_own_file(&server->privileges, admin_socket_path(server->admin), diag);
-    return err != ERR_OK ? err : privileges_drop(&server->privileges, diag);
-}
-
-/* Everything that needs the rights we were started with; they are gone afterwards. */
-static enum err prepare(struct server *server, struct diag *diag)
-{
+    struct server *server = owner;
     raise_descriptor_limit();
+    ticket_keys_random(&server->keys);
     enum err err = load(server, diag);
-    if (err != ERR_OK)
-        return err;
-    const char *user = server->node->user;
-    err = privileges_prepare(user == NULL || user[0] == '\0' ? "root" : user, diag,
-                             &server->privileges);
-    if (err != ERR_OK)
-        return err;
-    /* Both, for both their problems. */
-    err = open_sockets(server, diag);
-    enum err admin_err = open_admin(server, diag);
-    if (err == ERR_OK)
-        err = admin_err;
-    return err != ERR_OK ? err : drop_privileges(server, diag);
-}
-
-static enum err open_steering(struct server *server, struct diag *diag)
-{
-    const struct pop_node *node = server->node;
-    const struct steering_settings settings = {
-        .store = node->common.store_directory,
-        .last_good_folder = node->common.state_directory,
-        .break_glass_path = node->common.break_glass,
-        .node_id = node->common.name,
-        .role = server_role_name(server),
-        .on_change = on_change,
-        .on_presence = on_presence,
-        .has_news = has_news,
-        .owner = server,
-    };
-    return steering_open(&settings, server->dataset->world, diag, &server->steering);
+    return err != ERR_OK ? err : bind_all(server, diag);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -328,17 +255,9 @@ static enum err open_steering(struct server *server, struct diag *diag)
 /* The last worker is gone; what is left are handles that the loop has to close. */
 void server_drained(struct server *server)
 {
-    admin_close(server->admin); /* answers what has come meanwhile, and looks at all the rest */
-    server->admin = NULL;
-    steering_close(server->steering);
-    server->steering = NULL;
-    if (server->has_handles) {
-        signals_close(&server->signals);
-        grace_close(&server->grace);
-        ticket_watch_close(&server->tickets);
-        uv_close((uv_handle_t *)&server->drain_limit, NULL);
-        server->has_handles = false;
-    }
+    ticket_watch_close(&server->tickets);
+    uv_close((uv_handle_t *)&server->drain_limit, NULL);
+    daemon_close(&server->daemon);
 }
 
 static void end_log(const struct server *server, int limit_ms)
@@ -352,10 +271,10 @@ static void end_log(const struct server *server, int limit_ms)
 /* Without a goodbye to anybody: what is in flight is lost. */
 static void end_at_once(const struct server *server, const char *why)
 {
-    log_error("stopped", "node=%s at_once=yes why=\"%s\" workers_left=%zu", server->node_path, why,
-              server->thread_count);
-    if (server->admin != NULL)
-        admin_remove_socket(server->admin);
+    log_error("stopped", "node=%s at_once=yes why=\"%s\" workers_left=%zu",
+              server->daemon.node_path, why, server->thread_count);
+    if (server->daemon.admin != NULL)
+        admin_remove_socket(server->daemon.admin);
     end_log(server, LOG_HURRY_MS);
     _exit(1);
 }
@@ -370,8 +289,8 @@ static void drain(struct server *server, uint64_t limit_ms)
     server->state = SERVER_DRAINING;
     server->drain_began_ms = clock_monotonic_ms();
     notify_send("STOPPING=1");
-    steering_leave(server->steering); /* first: nobody waits for a node that leaves */
-    reload_stop(&server->reload);
+    steering_leave(server->daemon.steering); /* first: nobody waits for a node that leaves */
+    reload_stop(&server->daemon.reload);
     log_info("drain", "limit_ms=%llu workers=%zu", (unsigned long long)limit_ms,
              server->thread_count);
     uv_timer_start(&server->drain_limit, on_drain_limit, limit_ms + DRAIN_GRACE_MS, 0);
@@ -412,13 +331,13 @@ void server_listening(struct server *server)
     if (server->state != SERVER_STARTING)
         return;
     server->state = SERVER_SERVING;
-    for (size_t i = 0; i < server->sockets.address_count; i++) {
+    for (size_t i = 0; i < server->daemon.sockets.address_count; i++) {
         char text[SOCKETS_TEXT_MAX];
         log_info("listen", "address=%s kind=%s workers=%zu",
-                 sockets_format(&server->sockets.addresses[i], text),
+                 sockets_format(&server->daemon.sockets.addresses[i], text),
                  server_kind_name(server->node->listens[i].kind), server->worker_count);
     }
-    const struct steering_report report = steering_report(server->steering);
+    const struct steering_report report = steering_report(server->daemon.steering);
     log_info("ready", "node=%s role=%s site=%s version=%s routes=%zu generation=%llu source=%s",
              server->node->common.name, server_role_name(server), server->node->site, STEER_VERSION,
              server->dataset->node->route_count, (unsigned long long)report.generation,
@@ -434,84 +353,63 @@ static enum err open_log(struct server *server, struct diag *diag)
                             server->worker_count, diag, &server->log);
 }
 
-static enum err run(struct server *server, struct diag *diag)
+static enum err on_run(void *owner, struct diag *diag)
 {
+    struct server *server = owner;
     enum err err = open_log(server, diag);
     if (err == ERR_OK)
-        err = open_steering(server, diag);
+        err = daemon_open_steering(&server->daemon, server->dataset->world, diag);
     if (err != ERR_OK)
         return err;
-    server->publisher =
-        publisher_new(server->worker_count, steering_snapshot(server->steering), free_snapshot);
-    grace_open(&server->grace, &server->loop, server->publisher, on_grace_over, server);
-    signals_open(&server->signals, &server->loop, on_stop, on_reload, server);
-    ticket_watch_open(&server->tickets, &server->loop, on_keys, server);
+    daemon_open(&server->daemon, server->worker_count, steering_snapshot(server->daemon.steering),
+                free_snapshot);
+    ticket_watch_open(&server->tickets, &server->daemon.loop, on_keys, server);
     ticket_watch_set(&server->tickets, server->node->tls.tickets, &server->dataset->tickets);
-    uv_timer_init(&server->loop, &server->drain_limit);
-    server->has_handles = true;
+    uv_timer_init(&server->daemon.loop, &server->drain_limit);
     err = workers_start(server, diag);
     if (err == ERR_OK)
-        err = admin_start(server->admin, &server->loop, diag);
-    if (err == ERR_OK)
-        err = steering_start(server->steering, &server->loop, diag);
+        err = daemon_start(&server->daemon, diag);
     if (err != ERR_OK)
         drain(server, 0);
-    uv_run(&server->loop, UV_RUN_DEFAULT);
+    uv_run(&server->daemon.loop, UV_RUN_DEFAULT);
     return err;
 }
 
-/* As far as it came. */
-static void clean_up(struct server *server)
+static void on_clean_up(void *owner)
 {
-    steering_close(server->steering);
-    admin_close(server->admin);
-    publisher_free(server->publisher);
+    struct server *server = owner;
+    daemon_fini(&server->daemon);
     workers_free(server);
     end_log(server, LOG_END_MS);
     access_log_close(server->log); /* after its last writer */
     dataset_free(server->dataset);
-    reload_fini(&server->reload);
-    sockets_close(&server->sockets);
-    privileges_fini(&server->privileges);
     if (server->node != NULL)
         settings_release_node(server->node, server->node_refs);
     ticket_keys_wipe(&server->keys);
-    uv_run(&server->loop, UV_RUN_DEFAULT);
-    int failed = uv_loop_close(&server->loop);
-    if (failed != 0)
-        log_error("stop", "error=\"%s\"", uv_strerror(failed));
 }
+
+static const struct daemon_ops daemon_ops = {
+    .prepare = on_prepare,
+    .run = on_run,
+    .clean_up = on_clean_up,
+    .stop = on_stop,
+    .settled = on_settled,
+    .change = on_change,
+    .presence = on_presence,
+    .has_news = has_news,
+    .reload = { .load = on_load,
+                .describe = on_describe,
+                .adopt = on_adopt,
+                .fail = on_fail,
+                .discard = on_discard },
+};
 
 int server_run(const char *node_path)
 {
     struct server *server = mem_calloc(1, sizeof(*server));
-    struct diag diag;
-    diag_init(&diag);
-    server->node_path = node_path;
-    server->started_unix_s = clock_unix_s();
-    signals_ignore_pipe();
-    enum err err = loop_open(&server->loop, &diag);
-    if (err != ERR_OK) {
-        diag_print(&diag, stderr);
-        goto out;
-    }
-    reload_init(&server->reload, &server->loop, &reload_ops, server);
-    ticket_keys_random(&server->keys);
-    err = prepare(server, &diag);
-    diag_print(&diag, stderr); /* warnings, too */
-    diag_fini(&diag);
-    diag_init(&diag);
-    if (err == ERR_OK) {
-        err = run(server, &diag);
-        diag_print(&diag, stderr);
-    }
-    clean_up(server);
-    if (err == ERR_OK)
-        log_info("stopped", "node=%s", node_path);
-out:
-    diag_fini(&diag);
+    int exit_code = daemon_run(&server->daemon, node_path, &daemon_ops, server);
     free(server);
-    return err == ERR_OK ? 0 : 1;
+    return exit_code;
 }
 
 int server_check(const char *node_path)

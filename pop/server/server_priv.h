@@ -2,29 +2,19 @@
 /* The state of the main thread, for the files that make up the server. */
 #pragma once
 
-#include <uv.h>
-
 #include "pop/server/dataset.h"
 #include "pop/server/strays.h"
 #include "pop/server/ticket_watch.h"
 #include "pop/server/worker_thread.h"
-#include "steering/runtime/admin.h"
-#include "steering/runtime/grace.h"
-#include "steering/runtime/privileges.h"
-#include "steering/runtime/reload.h"
-#include "steering/runtime/signals.h"
-#include "steering/runtime/sockets.h"
-#include "steering/runtime/steering.h"
+#include "steering/runtime/daemon.h"
 
 /* STARTING -> SERVING -> DRAINING; STARTING -> DRAINING */
 enum server_state { SERVER_STARTING, SERVER_SERVING, SERVER_DRAINING };
 
 struct server {
-    uv_loop_t loop;
-    const char *node_path;
+    struct daemon daemon;  /* its publisher is of struct snapshot; slot = worker */
     struct pop_node *node; /* as the server was started; shared: node_refs */
     atomic_uint *node_refs;
-    int64_t started_unix_s;
     enum server_state state;
 
     struct dataset *dataset; /* in force; its settings are with the workers */
@@ -32,7 +22,6 @@ struct server {
     struct ticket_keys keys; /* of this process alone, for want of a file */
     struct ticket_watch tickets;
 
-    struct sockets sockets;
     size_t worker_count;
     struct worker_thread **threads; /* NULL: not started yet, or joined */
     size_t listening_count, thread_count;
@@ -40,18 +29,10 @@ struct server {
     struct tally *tallies;   /* by worker */
     struct traffic **traffics;
     struct access_log_writer *log;
-    struct publisher *publisher; /* of struct snapshot; slot = worker */
 
-    struct privileges privileges;
-    struct steering *steering;
-    struct strays strays; /* of a gateway, as its presence has it */
-    struct grace grace;
-    struct signals signals;
-    struct admin *admin;
-    struct reload reload;
+    struct strays strays;   /* of a gateway, as its presence has it */
     uv_timer_t drain_limit; /* for workers that do not come to their end */
     uint64_t drain_began_ms;
-    bool has_handles; /* grace, signals, drain_limit and tickets are open */
 };
 
 const char *server_state_name(enum server_state state);

@@ -4,26 +4,14 @@
 #include "steering/runtime/node_status.h"
 #include "steering/runtime/steering_status.h"
 
-static struct node_status node_status_of(const struct server *server)
-{
-    const struct schema_listens *admin = &server->node->common.admin.listen;
-    return (struct node_status){ .id = server->node->common.name,
-                                 .role = server_role_name(server),
-                                 .started_unix_s = server->started_unix_s,
-                                 .sockets = &server->sockets,
-                                 .worker_count = server->worker_count,
-                                 .admin = server->admin,
-                                 .admin_addr = admin->count > 0 ? &admin->items[0].addr : NULL };
-}
-
 /* "listen" once more, with what they speak. */
 static void add_listeners(const struct server *server, json_t *value)
 {
     json_t *listeners = json_array();
-    for (size_t i = 0; i < server->sockets.address_count; i++) {
+    for (size_t i = 0; i < server->daemon.sockets.address_count; i++) {
         char text[SOCKETS_TEXT_MAX];
         json_t *row = json_object();
-        json_set_text(row, "address", sockets_format(&server->sockets.addresses[i], text));
+        json_set_text(row, "address", sockets_format(&server->daemon.sockets.addresses[i], text));
         json_set_text(row, "kind", server_kind_name(server->node->listens[i].kind));
         json_array_append_new(listeners, row);
     }
@@ -32,9 +20,8 @@ static void add_listeners(const struct server *server, json_t *value)
 
 void status_add_presence(const struct server *server, json_t *presence)
 {
-    const struct node_status status = node_status_of(server);
     json_set_text(presence, "site", server->node->site);
-    node_status_add_sockets(presence, &status);
+    node_status_add_sockets(presence, &server->daemon);
     add_listeners(server, presence);
 }
 
@@ -48,11 +35,11 @@ uint64_t status_stray_count(const struct server *server)
 
 static void add_steering(const struct server *server, json_t *value)
 {
-    const struct steering_report report = steering_report(server->steering);
+    const struct steering_report report = steering_report(server->daemon.steering);
     json_t *steering = json_object();
     steering_status_add(steering, &report);
-    json_set_count(steering, "swap_us", server->grace.latest_ns / 1000);
-    json_object_set_new(steering, "is_settling", json_boolean(server->grace.is_waiting));
+    json_set_count(steering, "swap_us", server->daemon.grace.latest_ns / 1000);
+    json_object_set_new(steering, "is_settling", json_boolean(server->daemon.grace.is_waiting));
     json_set_count(value, "generation", report.generation);
     json_set_count(value, "generation_settled", report.settled_generation);
     json_object_set_new(value, "steering", steering);
@@ -93,14 +80,14 @@ static void add_files(const struct server *server, json_t *value)
 {
     const struct dataset *dataset = server->dataset;
     char digest[DIGEST_TEXT_MAX];
-    json_set_text(value, "config", server->node_path);
+    json_set_text(value, "config", server->daemon.node_path);
     json_set_text(value, "topology", digest_format(&dataset->world->topology->digest, digest));
     json_set_int(value, "loaded", dataset->loaded_unix_s);
     json_set_count(value, "load_ms", dataset->load_ns / 1000000);
     json_set_count(value, "settings", server->version);
     json_set_count(value, "routes", dataset->node->route_count);
-    json_set_count(value, "reloads", server->reload.success_count);
-    json_set_count(value, "reloads_failed", server->reload.failure_count);
+    json_set_count(value, "reloads", server->daemon.reload.success_count);
+    json_set_count(value, "reloads_failed", server->daemon.reload.failure_count);
     json_set_count(value, "ticket_key_changes", server->tickets.success_count);
     json_set_count(value, "ticket_key_failures", server->tickets.failure_count);
     add_certificates(dataset, value);
@@ -122,8 +109,7 @@ static void add_drain(const struct server *server, json_t *value)
 json_t *status_value(const struct server *server)
 {
     json_t *value = json_object();
-    const struct node_status status = node_status_of(server);
-    node_status_add_process(value, &status);
+    node_status_add_process(value, &server->daemon);
     json_set_text(value, "state", server_state_name(server->state));
     json_object_set_new(value, "ready", json_boolean(server->state == SERVER_SERVING));
     status_add_presence(server, value);

@@ -27,12 +27,12 @@ static void on_drained(void *owner, unsigned index)
 
 static enum err start(struct server *server, size_t index, struct diag *diag)
 {
-    size_t listen_count = server->sockets.address_count;
+    size_t listen_count = server->daemon.sockets.address_count;
     int *fds = mem_calloc(listen_count, sizeof(*fds));
     for (size_t i = 0; i < listen_count; i++) {
-        size_t slot = i * server->sockets.worker_count + index;
-        fds[i] = server->sockets.tcp[slot];
-        server->sockets.tcp[slot] = -1; /* moved */
+        size_t slot = i * server->daemon.sockets.worker_count + index;
+        fds[i] = server->daemon.sockets.tcp[slot];
+        server->daemon.sockets.tcp[slot] = -1; /* moved */
     }
     const struct topology *topology = server->dataset->world->topology;
     const struct worker_settings settings = {
@@ -40,14 +40,14 @@ static enum err start(struct server *server, size_t index, struct diag *diag)
         .count = (unsigned)server->worker_count,
         .role = server->node->role,
         .site = topology_find_site(topology, str_from(server->node->site)),
-        .snapshots = server->publisher,
+        .snapshots = server->daemon.publisher,
         .tally = &server->tallies[index],
         .traffic = server->traffics[index],
         .log = server->log == NULL ? NULL : access_log_ring(server->log, index),
         .settings = dataset_take(server->dataset, index),
         .fds = fds,
         .warm_ms = server->node->backbone.warm_ms,
-        .main_loop = &server->loop,
+        .main_loop = &server->daemon.loop,
         .on_listening = on_listening,
         .on_drained = on_drained,
         .owner = server,

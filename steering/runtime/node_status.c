@@ -5,15 +5,15 @@
 
 #include "steering/base/clock.h"
 
-void node_status_add_process(json_t *value, const struct node_status *status)
+void node_status_add_process(json_t *value, const struct daemon *daemon)
 {
     json_set_int(value, "v", 1);
-    json_set_text(value, "id", status->id);
-    json_set_text(value, "role", status->role);
+    json_set_text(value, "id", daemon->settings.id);
+    json_set_text(value, "role", daemon->settings.role);
     json_set_text(value, "version", STEER_VERSION);
     json_set_int(value, "pid", getpid());
-    json_set_int(value, "started", status->started_unix_s);
-    json_set_int(value, "uptime_seconds", clock_unix_s() - status->started_unix_s);
+    json_set_int(value, "started", daemon->started_unix_s);
+    json_set_int(value, "uptime_seconds", clock_unix_s() - daemon->started_unix_s);
 }
 
 static void add_listen(json_t *value, const struct sockets *sockets)
@@ -26,15 +26,16 @@ static void add_listen(json_t *value, const struct sockets *sockets)
     json_object_set_new(value, "listen", list);
 }
 
-void node_status_add_sockets(json_t *value, const struct node_status *status)
+void node_status_add_sockets(json_t *value, const struct daemon *daemon)
 {
     char text[SOCKETS_TEXT_MAX];
-    uint16_t port = admin_tcp_port(status->admin);
-    json_set_count(value, "workers", status->worker_count);
-    add_listen(value, status->sockets);
-    json_set_text(value, "admin", admin_socket_path(status->admin));
-    if (port == 0 || status->admin_addr == NULL)
+    uint16_t port = admin_tcp_port(daemon->admin);
+    json_set_count(value, "workers", daemon->sockets.worker_count);
+    add_listen(value, &daemon->sockets);
+    json_set_text(value, "admin", admin_socket_path(daemon->admin));
+    if (port == 0)
         return;
-    const struct sockets_address address = { .addr = *status->admin_addr, .port = port };
+    const struct sockets_address address = { .addr = daemon->settings.admin.tcp_addr,
+                                             .port = port };
     json_set_text(value, "admin_listen", sockets_format(&address, text));
 }
