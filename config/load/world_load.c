@@ -34,6 +34,26 @@ void world_info_fini(struct world_info *info)
     *info = (struct world_info){ .database_count = 0 };
 }
 
+json_t *world_info_value(const struct world_info *info)
+{
+    json_t *value = json_object();
+    json_t *list = json_array();
+    for (size_t i = 0; i < info->database_count; i++) {
+        const struct world_database *database = &info->databases[i];
+        json_t *row = json_object();
+        json_set_text(row, "path", database->path);
+        json_set_text(row, "type", database->info.type);
+        json_set_count(row, "built", database->info.build_epoch);
+        json_set_count(row, "prefixes", database->info.prefix_count);
+        json_array_append_new(list, row);
+    }
+    json_object_set_new(value, "databases", list);
+    json_set_count(value, "classes", info->geo.class_count);
+    json_set_count(value, "leaves", info->geo.leaf_count);
+    json_set_count(value, "bytes", info->geo.memory_bytes);
+    return value;
+}
+
 static uint32_t number_location(void *builder, const struct location *location)
 {
     return geo_builder_number_location(builder, location);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "config/load/mmdb.h"
+#include "steering/base/json.h"
 #include "steering/model/snapshot.h"
 
 /* Stands for a path: the database that is part of the program. */
@@ -37,6 +38,9 @@ struct world_info {
     struct geo_stats geo;
 };
 void world_info_fini(struct world_info *info);
+/* {"databases":[{"path","type","built","prefixes"}…],"classes","leaves","bytes"}, owned by the
+ * caller. */
+json_t *world_info_value(const struct world_info *info);
 
 /* Loads and compiles everything. `*out_world` is one reference, for the caller; `out_info` may be
  * NULL. On failure `diag` holds every problem and both outputs are untouched. */

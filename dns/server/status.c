@@ -27,26 +27,6 @@ static void add_zones(const struct zone_set *zones, json_t *value)
     json_object_set_new(value, "zones", list);
 }
 
-static void add_geo(const struct world_info *info, json_t *value)
-{
-    json_t *geo = json_object();
-    json_t *list = json_array();
-    for (size_t i = 0; i < info->database_count; i++) {
-        const struct world_database *database = &info->databases[i];
-        json_t *row = json_object();
-        json_set_text(row, "path", database->path);
-        json_set_text(row, "type", database->info.type);
-        json_set_count(row, "built", database->info.build_epoch);
-        json_set_count(row, "prefixes", database->info.prefix_count);
-        json_array_append_new(list, row);
-    }
-    json_object_set_new(geo, "databases", list);
-    json_set_count(geo, "classes", info->geo.class_count);
-    json_set_count(geo, "leaves", info->geo.leaf_count);
-    json_set_count(geo, "bytes", info->geo.memory_bytes);
-    json_object_set_new(value, "geo", geo);
-}
-
 static void add_files(const struct server *server, json_t *value)
 {
     const struct dataset *dataset = server->dataset;
@@ -58,7 +38,7 @@ static void add_files(const struct server *server, json_t *value)
     json_set_count(value, "reloads", server->daemon.reload.success_count);
     json_set_count(value, "reloads_failed", server->daemon.reload.failure_count);
     add_zones(dataset->zones, value);
-    add_geo(&dataset->info, value);
+    json_object_set_new(value, "geo", world_info_value(&dataset->info));
 }
 
 static uint64_t query_count(const struct server *server)

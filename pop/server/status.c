@@ -45,23 +45,6 @@ static void add_steering(const struct server *server, json_t *value)
     json_object_set_new(value, "steering", steering);
 }
 
-static void add_geo(const struct world_info *info, json_t *value)
-{
-    json_t *geo = json_object();
-    json_t *list = json_array();
-    for (size_t i = 0; i < info->database_count; i++) {
-        const struct world_database *database = &info->databases[i];
-        json_t *row = json_object();
-        json_set_text(row, "path", database->path);
-        json_set_text(row, "type", database->info.type);
-        json_set_count(row, "built", database->info.build_epoch);
-        json_array_append_new(list, row);
-    }
-    json_object_set_new(geo, "databases", list);
-    json_set_count(geo, "bytes", info->geo.memory_bytes);
-    json_object_set_new(value, "geo", geo);
-}
-
 static void add_certificates(const struct dataset *dataset, json_t *value)
 {
     json_t *list = json_array();
@@ -91,7 +74,7 @@ static void add_files(const struct server *server, json_t *value)
     json_set_count(value, "ticket_key_changes", server->tickets.success_count);
     json_set_count(value, "ticket_key_failures", server->tickets.failure_count);
     add_certificates(dataset, value);
-    add_geo(&dataset->info, value);
+    json_object_set_new(value, "geo", world_info_value(&dataset->info));
 }
 
 static void add_drain(const struct server *server, json_t *value)

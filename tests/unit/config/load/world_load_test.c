@@ -111,6 +111,32 @@ static void test_load_joins_databases(void **state)
     finish(&run);
 }
 
+static void test_info_value_tells_of_databases_in_order(void **state)
+{
+    char nested[] = "tests/data/nested.mmdb", flat[] = "tests/data/flat.mmdb";
+    char *both[] = { nested, flat };
+    struct run run;
+    (void)state;
+    start(&run, example, both, ARRAY_SIZE(both), NULL);
+    json_t *value = world_info_value(&run.info);
+    const json_t *list = json_object_get(value, "databases");
+    assert_int_equal(json_array_size(list), ARRAY_SIZE(both));
+    for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+        const json_t *row = json_array_get(list, i);
+        const struct mmdb_info *info = &run.info.databases[i].info;
+        assert_true(str_eq_text(json_get_str(row, "path"), both[i]));
+        assert_true(str_eq_text(json_get_str(row, "type"), info->type));
+        assert_int_equal(json_get_int(row, "built", -1), info->build_epoch);
+        assert_int_equal(json_get_int(row, "prefixes", -1), info->prefix_count);
+        assert_true(info->prefix_count > 0);
+    }
+    assert_int_equal(json_get_int(value, "classes", -1), run.info.geo.class_count);
+    assert_int_equal(json_get_int(value, "leaves", -1), run.info.geo.leaf_count);
+    assert_int_equal(json_get_int(value, "bytes", -1), run.info.geo.memory_bytes);
+    json_decref(value);
+    finish(&run);
+}
+
 static const char asn_topology[] = "regions:\n"
                                    "  a: { at: [1, 2], addresses: [192.0.2.1] }\n"
                                    "  b: { at: [50, 2], addresses: [192.0.2.2] }\n"
@@ -170,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_load_with_embedded_data),
         cmocka_unit_test(test_load_joins_databases),
+        cmocka_unit_test(test_info_value_tells_of_databases_in_order),
         cmocka_unit_test(test_load_warns_of_missing_asns),
         cmocka_unit_test(test_load_reports_everything),
     };
