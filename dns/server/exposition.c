@@ -190,15 +190,6 @@ static void write_answers(struct buf *out, const struct server *server)
     site_totals_fini(&totals);
 }
 
-static void write_reloads(struct buf *out, const struct reload *reload)
-{
-    static const struct metric_label done = { "outcome", "done" };
-    static const struct metric_label failed = { "outcome", "failed" };
-    metrics_head(out, &table[METRIC_RELOADS]);
-    metrics_sample(out, &table[METRIC_RELOADS], &done, 1, reload->success_count);
-    metrics_sample(out, &table[METRIC_RELOADS], &failed, 1, reload->failure_count);
-}
-
 static void write_geo(struct buf *out, const struct world_info *info)
 {
     metrics_head(out, &table[METRIC_GEO_BUILT]);
@@ -241,7 +232,8 @@ void exposition_write(const struct server *server, struct buf *out)
     metrics_single(out, &table[METRIC_ALARMS],
                    answer_view_alarm_count(server_serving(server)->view));
     metrics_single_real(out, &table[METRIC_SWAP], (double)server->daemon.grace.latest_ns / 1e9);
-    write_reloads(out, &server->daemon.reload);
+    metrics_outcomes(out, &table[METRIC_RELOADS], server->daemon.reload.success_count,
+                     server->daemon.reload.failure_count);
     metrics_single(out, &table[METRIC_WORKERS], server->daemon.sockets.worker_count);
     write_dataset(out, server->dataset);
     steering_metrics_write(out, &report);

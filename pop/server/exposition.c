@@ -62,14 +62,6 @@ static void write_traffic(struct buf *out, const struct server *server)
     json_decref(traffic);
 }
 
-static void write_outcomes(struct buf *out, size_t metric, uint64_t done, uint64_t failed)
-{
-    static const struct metric_label labels[] = { { "outcome", "done" }, { "outcome", "failed" } };
-    metrics_head(out, &table[metric]);
-    metrics_sample(out, &table[metric], &labels[0], 1, done);
-    metrics_sample(out, &table[metric], &labels[1], 1, failed);
-}
-
 static void write_certificates(struct buf *out, const struct dataset *dataset)
 {
     metrics_head(out, &table[METRIC_CERTIFICATES]);
@@ -101,10 +93,10 @@ void exposition_write(const struct server *server, struct buf *out)
     metrics_single(out, &table[METRIC_LOG_LOST],
                    server->log == NULL ? 0 : access_log_lost(server->log));
     metrics_single_real(out, &table[METRIC_SWAP], (double)server->daemon.grace.latest_ns / 1e9);
-    write_outcomes(out, METRIC_RELOADS, server->daemon.reload.success_count,
-                   server->daemon.reload.failure_count);
-    write_outcomes(out, METRIC_TICKET_KEYS, server->tickets.success_count,
-                   server->tickets.failure_count);
+    metrics_outcomes(out, &table[METRIC_RELOADS], server->daemon.reload.success_count,
+                     server->daemon.reload.failure_count);
+    metrics_outcomes(out, &table[METRIC_TICKET_KEYS], server->tickets.success_count,
+                     server->tickets.failure_count);
     write_dataset(out, server->dataset);
     steering_metrics_write(out, &report);
     process_metrics_write(out, server->daemon.started_unix_s);

@@ -72,6 +72,14 @@ void metrics_single_real(struct buf *out, const struct metric *metric, double va
     metrics_sample_real(out, metric, NULL, 0, value);
 }
 
+void metrics_outcomes(struct buf *out, const struct metric *metric, uint64_t done, uint64_t failed)
+{
+    static const struct metric_label labels[] = { { "outcome", "done" }, { "outcome", "failed" } };
+    metrics_head(out, metric);
+    metrics_sample(out, metric, &labels[0], 1, done);
+    metrics_sample(out, metric, &labels[1], 1, failed);
+}
+
 static void append_bucket(struct buf *out, const struct metric *metric,
                           const struct metric_label *labels, size_t count, const char *bound,
                           uint64_t cumulative)

@@ -43,6 +43,8 @@ void metrics_sample_real(struct buf *out, const struct metric *metric,
 /* Head and one sample without labels. */
 void metrics_single(struct buf *out, const struct metric *metric, uint64_t value);
 void metrics_single_real(struct buf *out, const struct metric *metric, double value);
+/* Head and two samples, with the label "outcome": "done" and "failed". */
+void metrics_outcomes(struct buf *out, const struct metric *metric, uint64_t done, uint64_t failed);
 /* Durations, in seconds: cumulative buckets, sum and count, without the head. */
 void metrics_durations(struct buf *out, const struct metric *metric,
                        const struct metric_label *labels, size_t count,

@@ -45,6 +45,19 @@ static void test_sample_escapes_label_values(void **state)
     buf_fini(&out);
 }
 
+static void test_outcomes_are_done_and_failed(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, 4096);
+    metrics_outcomes(&out, &sample_metrics[METRIC_QUERIES], 7, 2);
+    assert_string_equal(buf_text(&out), "# HELP queries_total Queries answered.\n"
+                                        "# TYPE queries_total counter\n"
+                                        "queries_total{outcome=\"done\"} 7\n"
+                                        "queries_total{outcome=\"failed\"} 2\n");
+    buf_fini(&out);
+}
+
 static void test_durations_are_cumulative(void **state)
 {
     (void)state;
@@ -86,6 +99,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table_yields_enum_and_rows),
         cmocka_unit_test(test_sample_escapes_label_values),
+        cmocka_unit_test(test_outcomes_are_done_and_failed),
         cmocka_unit_test(test_durations_are_cumulative),
         cmocka_unit_test(test_histogram_bounds_rise),
     };
