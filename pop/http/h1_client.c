@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pop/http/h1_fields.h"
 #include "pop/http/h1_input.h"
 #include "pop/http/h1_out.h"
 #include "pop/http/h1_parse.h"
@@ -261,6 +260,15 @@ static void take_message(struct client *client, const struct h1_message *message
         client->events->on_inform(stream->base.owner, &stream->base, &message->head);
 }
 
+static struct h1_rules rules_of(const struct client *client, struct stream *stream)
+{
+    return (struct h1_rules){
+        .arena = &stream->base.arena,
+        .fields_max = client->base.limits.fields,
+        .head_bytes = client->base.limits.head_bytes,
+    };
+}
+
 static bool step_head(struct client *client, struct str *in)
 {
     struct stream *stream = client->current;
@@ -277,11 +285,7 @@ static bool step_head(struct client *client, struct str *in)
         give_up(client, fault);
         return true;
     }
-    const struct h1_rules rules = {
-        .arena = &stream->base.arena,
-        .fields_max = client->base.limits.fields,
-        .head_bytes = client->base.limits.head_bytes,
-    };
+    const struct h1_rules rules = rules_of(client, stream);
     char *block = (char *)arena_bytes(&stream->base.arena, len);
     struct h1_message message;
     memcpy(block, in->ptr, len);
@@ -321,24 +325,15 @@ static bool step_body(struct client *client, struct str *in)
 
 static bool step_trailers(struct client *client, struct str *in)
 {
+    const struct h1_rules rules = rules_of(client, client->current);
     struct http_head trailers;
-    size_t len;
-    enum h1_fault fault =
-        h1_scan_block(&client->scan, *in, false, client->base.limits.head_bytes, &len);
-    if (fault == H1_FAULT_NONE && len == 0)
-        return false;
-    if (fault == H1_FAULT_NONE)
-        fault = h1_fields_read_trailers(&trailers, &client->current->base.arena,
-                                        client->base.limits.fields,
-                                        (struct str){ .ptr = in->ptr, .len = len });
-    if (fault != H1_FAULT_NONE) {
+    bool is_whole;
+    enum h1_fault fault = h1_take_trailers(&client->scan, in, &rules, &trailers, &is_whole);
+    if (fault != H1_FAULT_NONE)
         give_up(client, fault);
-        return true;
-    }
-    *in = (struct str){ .ptr = in->ptr + len, .len = in->len - len };
-    client->scan = (struct h1_scan){ 0 };
-    finish_response(client, trailers.field_count > 0 ? &trailers : NULL);
-    return true;
+    else if (is_whole)
+        finish_response(client, trailers.field_count > 0 ? &trailers : NULL);
+    return is_whole || fault != H1_FAULT_NONE;
 }
 
 static bool step_tunnel(struct client *client, struct str *in)

@@ -356,3 +356,21 @@ enum h1_fault h1_parse_response(char *block, size_t len, struct str method,
         *out_message = message;
     return fault;
 }
+
+enum h1_fault h1_take_trailers(struct h1_scan *scan, struct str *input,
+                               const struct h1_rules *rules, struct http_head *out_trailers,
+                               bool *out_is_whole)
+{
+    size_t len;
+    *out_is_whole = false;
+    enum h1_fault fault = h1_scan_block(scan, *input, false, rules->head_bytes, &len);
+    if (fault == H1_FAULT_NONE && len > 0)
+        fault = h1_fields_read_trailers(out_trailers, rules->arena, rules->fields_max,
+                                        (struct str){ .ptr = input->ptr, .len = len });
+    if (fault != H1_FAULT_NONE || len == 0)
+        return fault;
+    *input = (struct str){ .ptr = input->ptr + len, .len = input->len - len };
+    *scan = (struct h1_scan){ 0 };
+    *out_is_whole = true;
+    return H1_FAULT_NONE;
+}

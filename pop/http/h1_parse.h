@@ -37,3 +37,9 @@ enum h1_fault h1_parse_request(char *block, size_t len, const struct h1_rules *r
 /* `method`: of the request that this answers. */
 enum h1_fault h1_parse_response(char *block, size_t len, struct str method,
                                 const struct h1_rules *rules, struct h1_message *out_message);
+
+/* Takes the trailers off the front of `*input`, if they are all there, and tells so. `scan` is what
+ * h1_scan_block goes on with. */
+enum h1_fault h1_take_trailers(struct h1_scan *scan, struct str *input,
+                               const struct h1_rules *rules, struct http_head *out_trailers,
+                               bool *out_is_whole);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pop/http/h1_fields.h"
 #include "pop/http/h1_input.h"
 #include "pop/http/h1_out.h"
 #include "pop/http/h1_parse.h"
@@ -234,6 +233,16 @@ static void begin_stream(struct server *server, struct stream *stream,
     server->events->on_request(server->base.owner, &stream->base);
 }
 
+static struct h1_rules rules_of(const struct server *server, struct stream *stream)
+{
+    return (struct h1_rules){
+        .arena = &stream->base.arena,
+        .fields_max = server->base.limits.fields,
+        .head_bytes = server->base.limits.head_bytes,
+        .is_https = server->is_https,
+    };
+}
+
 static bool step_head(struct server *server, struct str *in)
 {
     size_t len;
@@ -253,12 +262,7 @@ static bool step_head(struct server *server, struct str *in)
         return true;
     }
     struct stream *stream = new_stream(server);
-    const struct h1_rules rules = {
-        .arena = &stream->base.arena,
-        .fields_max = server->base.limits.fields,
-        .head_bytes = server->base.limits.head_bytes,
-        .is_https = server->is_https,
-    };
+    const struct h1_rules rules = rules_of(server, stream);
     char *block = (char *)arena_bytes(&stream->base.arena, len);
     struct h1_message message;
     memcpy(block, in->ptr, len);
@@ -303,25 +307,18 @@ static bool step_body(struct server *server, struct str *in)
 
 static bool step_trailers(struct server *server, struct str *in)
 {
-    struct http_head trailers;
     struct stream *stream = server->current;
-    size_t len;
-    enum h1_fault fault =
-        h1_scan_block(&server->scan, *in, false, server->base.limits.head_bytes, &len);
-    if (fault == H1_FAULT_NONE && len == 0)
-        return false;
-    if (fault == H1_FAULT_NONE)
-        fault = h1_fields_read_trailers(&trailers, &stream->base.arena, server->base.limits.fields,
-                                        (struct str){ .ptr = in->ptr, .len = len });
+    const struct h1_rules rules = rules_of(server, stream);
+    struct http_head trailers;
+    bool is_whole;
+    enum h1_fault fault = h1_take_trailers(&server->scan, in, &rules, &trailers, &is_whole);
     if (fault != H1_FAULT_NONE) {
         refuse(server, fault);
-        return true;
+    } else if (is_whole) {
+        server->state = WAIT;
+        pipe_end(&stream->base.body, trailers.field_count > 0 ? &trailers : NULL);
     }
-    *in = (struct str){ .ptr = in->ptr + len, .len = in->len - len };
-    server->scan = (struct h1_scan){ 0 };
-    server->state = WAIT;
-    pipe_end(&stream->base.body, trailers.field_count > 0 ? &trailers : NULL);
-    return true;
+    return is_whole || fault != H1_FAULT_NONE;
 }
 
 static bool step_tunnel(struct server *server, struct str *in)
