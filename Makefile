@@ -305,7 +305,7 @@ $(B)/%.a:
 # .incbin is invisible to -MMD.
 $(B)/config/load/geo_embedded.o: config/geo/steer-geo.mmdb
 # These targets build through a make of their own: reading a thousand small files twice would take a second each time.
-RELAYS := test unit fuzz-corpus fuzz integration bench bench-honour bench-latency chaos demo lint lint-tree \
+RELAYS := test unit fuzz-corpus fuzz integration bench bench-honour bench-latency chaos demo dns-peers lint lint-tree \
 	check-layers format clean help
 ifneq ($(filter-out $(RELAYS) lint-files build/lint/%,$(or $(MAKECMDGOALS),all)),)
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
@@ -329,7 +329,7 @@ TEST_STEPS := $(BUILD)
 else
 TEST_STEPS := lint $(FLAVOURS)
 endif
-.PHONY: test unit-bins fuzz-bins unit unit-one fuzz-corpus fuzz integration bench bench-honour bench-latency chaos demo
+.PHONY: test unit-bins fuzz-bins unit unit-one fuzz-corpus fuzz integration bench bench-honour bench-latency chaos dns-peers demo
 # Both named in one command with -j: lint first, so that it is not run twice at the same time.
 test: | $(filter lint,$(MAKECMDGOALS)) ## lint, then every suite in every flavour; BUILD=x for one
 	$(Q)tools/run-tests $(TEST_STEPS)
@@ -390,6 +390,8 @@ CHAOS_ARGS ?=
 chaos: ## the journal test: two minutes of killed, frozen and evacuated regions; CHAOS_ARGS='--wan --seed N'
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all build/release/wan
 	$(Q)tests/chaos/journal $(CHAOS_ARGS)
+dns-peers: ## random zones and questions to steer-dns, Knot and BIND; WORLDS=20, STEER_SEED=N for the same ones again
+	$(Q)STEER_PEER_WORLDS=$(or $(WORLDS),20) $(MAKE) $(QUIET) BUILD=release integration PYTEST_ARGS='-k dns_peers'
 demo: ## a whole fleet on loopback: resolve, request, evacuate, kill, restore
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all
 	$(Q)tools/demo
