@@ -257,8 +257,8 @@ static bool is_needed_for_spread(const struct work *work, size_t peer)
 {
     bool is_replaceable = work->total < work->wish->connections_max ||
                           count_active_peers(work) > 1 || work->serving > work->target;
-    return work->shares[peer].serving == 0 && !work->shares[peer].is_doubtful && work->count > 1 &&
-           count_serving_peers(work) == 1 && is_replaceable;
+    return work->shares[peer].serving == 0 && work->count > 1 && count_serving_peers(work) == 1 &&
+           is_replaceable;
 }
 
 static void retire_expired(struct work *work)
