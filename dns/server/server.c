@@ -148,6 +148,8 @@ static enum err bind_all(struct server *server, struct diag *diag)
                                         .break_glass = common->break_glass,
                                         .admin = { .socket_path = common->admin.socket,
                                                    .has_tcp = admin->count > 0,
+                                                   .tcp_takes_orders =
+                                                       common->admin.listen_takes_orders,
                                                    .routes = server_routes,
                                                    .route_count = server_route_count,
                                                    .owner = server },
@@ -357,7 +359,7 @@ int server_check(const char *node_path)
                zone_set_count(dataset->zones), zone_set_record_count(dataset->zones),
                dataset->world->topology->name_count);
     else
-        printf("%s: %u errors, %u warnings\n", node_path, diag.error_count, diag.warning_count);
+        diag_print_counts(&diag, node_path, stdout);
     dataset_unref(dataset);
     diag_fini(&diag);
     return err == ERR_OK ? 0 : 2;

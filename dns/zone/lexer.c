@@ -42,6 +42,12 @@ static bool is_control(char c)
     return (u < ' ' && u != '\t' && u != '\r' && u != '\n') || u == 0x7F;
 }
 
+/* Part of no line end. */
+static bool is_lone_return(const struct lexer *lexer, const char *at)
+{
+    return *at == '\r' && at + 1 < lexer->end && at[1] != '\n';
+}
+
 /* Octets that cannot stand inside an unquoted token. */
 static bool ends_word(char c)
 {
@@ -69,6 +75,11 @@ static enum lexer_result problem_control(struct lexer *lexer, const char *at)
              "control character 0x%02x in the file; write it as \\%03u", (unsigned char)*at,
              (unsigned char)*at);
     return LEXER_PROBLEM;
+}
+
+static enum lexer_result problem_return(struct lexer *lexer, const char *at)
+{
+    return problem_at(lexer, at, "carriage return within a line; lines end with LF or CR LF");
 }
 
 static void skip_line(struct lexer *lexer)
@@ -126,6 +137,8 @@ static enum lexer_result scan_quoted(struct lexer *lexer)
         }
         if (is_control(*lexer->at))
             return problem_control(lexer, lexer->at);
+        if (is_lone_return(lexer, lexer->at))
+            return problem_return(lexer, lexer->at);
         if (*lexer->at == '\\' && lexer->at + 1 < lexer->end && lexer->at[1] != '\n')
             lexer->at++;
     }
@@ -168,6 +181,8 @@ static enum lexer_result scan_parenthesis(struct lexer *lexer)
 static enum lexer_result scan_piece(struct lexer *lexer)
 {
     char c = *lexer->at;
+    if (is_lone_return(lexer, lexer->at))
+        return problem_return(lexer, lexer->at);
     if (is_blank(c)) {
         lexer->at++;
         return LEXER_ENTRY;

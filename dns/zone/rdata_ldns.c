@@ -11,7 +11,9 @@
 
 #include "dns/wire/octets.h"
 #include "dns/wire/query.h"
+#include "dns/zone/chars.h"
 #include "dns/zone/rdata_priv.h"
+#include "dns/zone/svcb.h"
 #include "dns/zone/type_name.h"
 #include "steering/base/buf.h"
 #include "steering/base/mem.h"
@@ -26,21 +28,6 @@ enum {
     SVC_TEXT_MAX_BYTES = 60000,
     SVC_HINT_MAX_CHARS = INET6_ADDRSTRLEN - 1,
 };
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_letter(char c)
-{
-    return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-}
-
-static bool is_hex(char c)
-{
-    return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
-}
 
 static bool is_base64(char c)
 {
@@ -222,8 +209,6 @@ bool rdata_read_colon_dash(struct rdata_text *text, int kind)
 /* ---- service parameters ----------------------------------------------------------------------
  * A parameter is KEY, KEY=VALUE or KEY="VALUE"; the last are two glued tokens. */
 
-static const char *const SVC_KEYS[] = { "mandatory", "alpn", "no-default-alpn", "port",
-                                        "ipv4hint",  "ech",  "ipv6hint",        "dohpath" };
 enum {
     SVC_MANDATORY,
     SVC_ALPN,
@@ -241,14 +226,20 @@ struct svc_param {
     uint16_t number;
 };
 
-static bool parse_svc_key(struct str key, uint16_t *out_number)
+static bool parse_named_svc_key(struct str key, uint16_t *out_number)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(SVC_KEYS); i++) {
-        if (str_eq_text(key, SVC_KEYS[i])) {
+    char name[SVCB_KEY_NAME_MAX];
+    for (unsigned i = 0; i < SVCB_KEY_NAMED_COUNT; i++) {
+        if (str_eq_text(key, svcb_key_format(i, name))) {
             *out_number = (uint16_t)i;
             return true;
         }
     }
+    return false;
+}
+
+static bool parse_numbered_svc_key(struct str key, uint16_t *out_number)
+{
     static const char prefix[] = "key";
     enum { PREFIX = sizeof(prefix) - 1 };
     if (key.len <= PREFIX || key.len > PREFIX + 5 || memcmp(key.ptr, prefix, PREFIX) != 0)
@@ -257,10 +248,37 @@ static bool parse_svc_key(struct str key, uint16_t *out_number)
     struct str digits = { .ptr = key.ptr + PREFIX, .len = key.len - PREFIX };
     if (!str_parse_u64(digits, UINT16_MAX - 1, &number) || (digits.ptr[0] == '0' && digits.len > 1))
         return false;
-    /* key3=... means raw octets, which ldns would read as the text of a port. */
-    if (number < ARRAY_SIZE(SVC_KEYS))
-        return false;
     *out_number = (uint16_t)number;
+    return true;
+}
+
+/* The key of a parameter. key3=... means raw octets, which ldns would read as the text of a port.
+ */
+static bool parse_svc_key(struct str key, uint16_t *out_number)
+{
+    return parse_named_svc_key(key, out_number) ||
+           (parse_numbered_svc_key(key, out_number) && *out_number >= SVCB_KEY_NAMED_COUNT);
+}
+
+/* ldns lists a key once that stands twice. */
+static bool check_mandatory(struct rdata_text *text, struct str list)
+{
+    uint16_t keys[SVC_KEYS_MAX];
+    char shown[ZONE_TOKEN_TEXT_MAX];
+    bool has_more = true;
+    for (size_t count = 0; has_more; count++) {
+        struct str item;
+        has_more = str_split(list, ',', &item, &list);
+        if (count == SVC_KEYS_MAX)
+            return rdata_fail(text, "mandatory: more than %d keys", SVC_KEYS_MAX);
+        if (!parse_named_svc_key(item, &keys[count]) && !parse_numbered_svc_key(item, &keys[count]))
+            return rdata_fail(text, "mandatory: expected keys such as alpn,port, got '%s'",
+                              zone_token_text(item, shown));
+        for (size_t i = 0; i < count; i++)
+            if (keys[i] == keys[count])
+                return rdata_fail(text, "mandatory: '%s' stands twice; list each key once",
+                                  zone_token_text(item, shown));
+    }
     return true;
 }
 
@@ -333,6 +351,8 @@ static bool take_svc_param(struct rdata_text *text, struct svc_param *out_param)
     const char *why = why_unfit(&param);
     if (why != NULL)
         return rdata_fail(text, "%.*s: %s", STR_ARG(param.key), why);
+    if (param.number == SVC_MANDATORY && !check_mandatory(text, param.value))
+        return false;
     text->at += is_glued ? 2 : 1;
     *out_param = param;
     return true;

@@ -2,6 +2,7 @@
 #include "dns/zone/rdata_text.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #include "dns/wire/octets.h"
 #include "dns/wire/query.h"
+#include "dns/zone/chars.h"
 #include "dns/zone/rdata_priv.h"
 #include "dns/zone/type_name.h"
 #include "steering/base/mem.h"
@@ -160,11 +162,6 @@ bool rdata_read_address(struct rdata_text *text, int kind)
     }
     text->at++;
     return rdata_put(text, address, is_v4 ? 4 : 16);
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
 }
 
 /* Undoes the escapes of the token into the end of `bytes`, at most `max` octets. */
@@ -329,17 +326,58 @@ static bool read_fields(struct rdata_text *text)
     return true;
 }
 
+/* Digests of these types have one length; of the other types we do not know it. */
+static const struct digest {
+    uint8_t type, len;
+    const char *name;
+} DIGESTS[] = {
+    { LDNS_SHA1, 20, "SHA-1" },     /* RFC 4034 appendix A.2 */
+    { LDNS_SHA256, 32, "SHA-256" }, /* RFC 4509 section 2.2 */
+    { LDNS_SHA384, 48, "SHA-384" }, /* RFC 6605 section 5 */
+};
+
+/* A resolver takes a digest of the wrong length for one that no key fits. `digest_token` is where
+ * it starts. */
+static bool check_digest(struct rdata_text *text, size_t digest_token)
+{
+    enum { TYPE_AT = 3, DIGEST_AT = 4 }; /* behind key tag and algorithm */
+    if (text->type != LDNS_RR_TYPE_DS && text->type != LDNS_RR_TYPE_CDS &&
+        text->type != LDNS_RR_TYPE_DLV)
+        return true;
+    assert(text->len >= DIGEST_AT);
+    size_t len = text->len - DIGEST_AT;
+    const struct digest *wanted = NULL, *fitting = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(DIGESTS); i++) {
+        if (DIGESTS[i].type == text->bytes[TYPE_AT])
+            wanted = &DIGESTS[i];
+        if (DIGESTS[i].len == len)
+            fitting = &DIGESTS[i];
+    }
+    if (wanted == NULL || wanted == fitting)
+        return true;
+    text->at = digest_token;
+    if (fitting == NULL)
+        return rdata_fail(text, "expected %u hexadecimal digits of %s (digest type %u), got %zu",
+                          wanted->len * 2u, wanted->name, wanted->type, len * 2);
+    return rdata_fail(text,
+                      "expected %u hexadecimal digits of %s (digest type %u), got %zu; "
+                      "those of %s have digest type %u",
+                      wanted->len * 2u, wanted->name, wanted->type, len * 2, fitting->name,
+                      fitting->type);
+}
+
 bool rdata_text_parse(struct rdata_text *text)
 {
+    enum { DIGEST_TOKEN = 3, GENERIC_TOKEN = 2 };
     char name[TYPE_NAME_MAX];
     text->len = 0;
     text->at = 0;
     text->undotted = NULL;
     text->problem[0] = '\0';
     if (text->count > 0 && !text->tokens[0].is_quoted && str_eq_text(text->tokens[0].text, "\\#"))
-        return read_generic(text);
+        return read_generic(text) && check_digest(text, GENERIC_TOKEN);
     if (!has_text_form(text->type))
         return rdata_fail(text, "data of type %s can only be written as \\# LENGTH HEX (RFC 3597)",
                           type_name_format(text->type, name));
-    return read_fields(text);
+    return read_fields(text) && check_digest(text, DIGEST_TOKEN);
 }

@@ -6,6 +6,7 @@
 
 #include "dns/wire/name.h"
 #include "dns/wire/octets.h"
+#include "dns/zone/doh_path.h"
 #include "steering/base/mem.h"
 
 enum {
@@ -16,11 +17,10 @@ enum {
     KEY_IPV4HINT,
     KEY_ECH,
     KEY_IPV6HINT,
-    KEY_DOHPATH,
-    KEY_NAMED_COUNT
+    KEY_DOHPATH
 };
 
-static const char *const KEY_NAMES[KEY_NAMED_COUNT] = {
+static const char *const KEY_NAMES[SVCB_KEY_NAMED_COUNT] = {
     "mandatory", "alpn", "no-default-alpn", "port", "ipv4hint", "ech", "ipv6hint", "dohpath",
 };
 
@@ -29,12 +29,29 @@ struct params {
     size_t len;
 };
 
-static enum svcb_verdict broken(char out_problem[SVCB_PROBLEM_MAX], unsigned key, const char *why)
+const char *svcb_key_format(unsigned key, char out_name[SVCB_KEY_NAME_MAX])
 {
-    if (key < KEY_NAMED_COUNT)
-        snprintf(out_problem, SVCB_PROBLEM_MAX, "%s: %s", KEY_NAMES[key], why);
+    if (key < SVCB_KEY_NAMED_COUNT)
+        snprintf(out_name, SVCB_KEY_NAME_MAX, "%s", KEY_NAMES[key]);
     else
-        snprintf(out_problem, SVCB_PROBLEM_MAX, "key%u: %s", key, why);
+        snprintf(out_name, SVCB_KEY_NAME_MAX, "key%u", key);
+    return out_name;
+}
+
+static enum svcb_verdict tell(struct svcb_problem *out_problem, enum svcb_verdict verdict,
+                              const char *text)
+{
+    snprintf(out_problem->text, sizeof(out_problem->text), "%s", text);
+    out_problem->key = SVCB_NO_KEY;
+    return verdict;
+}
+
+static enum svcb_verdict broken(struct svcb_problem *out_problem, unsigned key, const char *why)
+{
+    char name[SVCB_KEY_NAME_MAX];
+    snprintf(out_problem->text, sizeof(out_problem->text), "%s: %s", svcb_key_format(key, name),
+             why);
+    out_problem->key = (int)key;
     return SVCB_BROKEN;
 }
 
@@ -63,10 +80,8 @@ static const struct {
     { KEY_IPV4HINT, 4, 1, UINT16_MAX },  { KEY_IPV6HINT, 16, 1, UINT16_MAX },
 };
 
-static bool is_good_value(unsigned key, const uint8_t *value, size_t len)
+static bool has_good_length(unsigned key, size_t len)
 {
-    if (key == KEY_ALPN)
-        return is_alpn_list(value, len);
     for (size_t i = 0; i < ARRAY_SIZE(VALUE_LENGTHS); i++) {
         size_t unit = VALUE_LENGTHS[i].unit;
         if (VALUE_LENGTHS[i].key == key)
@@ -76,23 +91,33 @@ static bool is_good_value(unsigned key, const uint8_t *value, size_t len)
     return true;
 }
 
+/* NULL, or what is wrong with the value. */
+static const char *why_bad(unsigned key, const uint8_t *value, size_t len)
+{
+    if (key == KEY_DOHPATH)
+        return doh_path_check((struct str){ .ptr = (const char *)value, .len = len });
+    if (key == KEY_ALPN)
+        return is_alpn_list(value, len) ? NULL : "malformed value";
+    if (has_good_length(key, len))
+        return NULL;
+    return key == KEY_NO_DEFAULT_ALPN ? "takes no value" : "malformed value";
+}
+
 /* Keys strictly ascending, lengths inside, values of the right shape. */
-static enum svcb_verdict check_structure(struct params params, char out_problem[SVCB_PROBLEM_MAX])
+static enum svcb_verdict check_structure(struct params params, struct svcb_problem *out_problem)
 {
     size_t at = 0;
     int before = -1;
     while (at < params.len) {
-        if (params.len - at < 4 || params.len - at - 4 < octets_u16(params.bytes + at + 2)) {
-            snprintf(out_problem, SVCB_PROBLEM_MAX, "service parameters are cut short");
-            return SVCB_BROKEN;
-        }
+        if (params.len - at < 4 || params.len - at - 4 < octets_u16(params.bytes + at + 2))
+            return tell(out_problem, SVCB_BROKEN, "service parameters are cut short");
         unsigned key = octets_u16(params.bytes + at);
         size_t len = octets_u16(params.bytes + at + 2);
         if ((int)key <= before)
             return broken(out_problem, key, "keys must be ascending and stand once");
-        if (!is_good_value(key, params.bytes + at + 4, len))
-            return broken(out_problem, key,
-                          key == KEY_NO_DEFAULT_ALPN ? "takes no value" : "malformed value");
+        const char *why = why_bad(key, params.bytes + at + 4, len);
+        if (why != NULL)
+            return broken(out_problem, key, why);
         before = (int)key;
         at += 4 + len;
     }
@@ -100,7 +125,7 @@ static enum svcb_verdict check_structure(struct params params, char out_problem[
 }
 
 /* A client that knows the rule drops a record whose mandatory list cannot be satisfied. */
-static enum svcb_verdict check_mandatory(struct params params, char out_problem[SVCB_PROBLEM_MAX])
+static enum svcb_verdict check_mandatory(struct params params, struct svcb_problem *out_problem)
 {
     /* Keys ascend, so the list is the first parameter or absent. */
     if (params.len == 0 || octets_u16(params.bytes) != KEY_MANDATORY)
@@ -116,28 +141,21 @@ static enum svcb_verdict check_mandatory(struct params params, char out_problem[
         before = (int)key;
         if (has_key(params, key))
             continue;
-        if (key < KEY_NAMED_COUNT)
-            snprintf(out_problem, SVCB_PROBLEM_MAX,
-                     "mandatory lists %s, which the record does not have; clients ignore such a "
-                     "record",
-                     KEY_NAMES[key]);
-        else
-            snprintf(out_problem, SVCB_PROBLEM_MAX,
-                     "mandatory lists key%u, which the record does not have; clients ignore such a "
-                     "record",
-                     key);
+        char name[SVCB_KEY_NAME_MAX];
+        out_problem->key = KEY_MANDATORY;
+        snprintf(out_problem->text, sizeof(out_problem->text),
+                 "mandatory lists %s, which the record does not have; clients ignore such a record",
+                 svcb_key_format(key, name));
         return SVCB_BROKEN;
     }
     return SVCB_GOOD;
 }
 
-enum svcb_verdict svcb_check(const uint8_t *bytes, size_t len, char out_problem[SVCB_PROBLEM_MAX])
+enum svcb_verdict svcb_check(const uint8_t *bytes, size_t len, struct svcb_problem *out_problem)
 {
     size_t name_len = len > 2 ? name_length(bytes + 2, len - 2) : 0;
-    if (name_len == 0) {
-        snprintf(out_problem, SVCB_PROBLEM_MAX, "malformed target name");
-        return SVCB_BROKEN;
-    }
+    if (name_len == 0)
+        return tell(out_problem, SVCB_BROKEN, "malformed target name");
     struct params params = { .bytes = bytes + 2 + name_len, .len = len - 2 - name_len };
     enum svcb_verdict verdict = check_structure(params, out_problem);
     if (verdict == SVCB_GOOD)
@@ -146,10 +164,8 @@ enum svcb_verdict svcb_check(const uint8_t *bytes, size_t len, char out_problem[
         return verdict;
     if (has_key(params, KEY_NO_DEFAULT_ALPN) && !has_key(params, KEY_ALPN))
         return broken(out_problem, KEY_NO_DEFAULT_ALPN, "needs alpn beside it");
-    if (octets_u16(bytes) == 0 && params.len > 0) {
-        snprintf(out_problem, SVCB_PROBLEM_MAX,
-                 "priority 0 is an alias: clients ignore its service parameters");
-        return SVCB_ODD;
-    }
+    if (octets_u16(bytes) == 0 && params.len > 0)
+        return tell(out_problem, SVCB_ODD,
+                    "priority 0 is an alias: clients ignore its service parameters");
     return SVCB_GOOD;
 }

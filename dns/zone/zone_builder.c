@@ -379,6 +379,18 @@ static void make_node(struct zone_builder *builder, struct build_node *from,
         builder->nodes[from->parent].made->wildcard = from->made;
 }
 
+/* Below a DNAME a zone has no names (RFC 6672 section 2.4), not even empty ones on the way to a
+ * zone of ours: what is found there is the DNAME. */
+static void leave_to_dname(struct zone_builder *builder, const struct build_node *node)
+{
+    if (node->child == NULL)
+        return;
+    const struct build_node *above = &builder->nodes[node->parent];
+    while (above->is_below_dname)
+        above = &builder->nodes[above->parent];
+    node->child->parent_side = above->made;
+}
+
 static void finish_node(struct zone_builder *builder, struct build_node *node)
 {
     enum { SETS_ON_STACK = 16 };
@@ -387,7 +399,9 @@ static void finish_node(struct zone_builder *builder, struct build_node *node)
     struct build_set *sets = count > SETS_ON_STACK ? mem_calloc(count, sizeof(sets[0])) : few;
     size_t set_count = group_records(builder->sorted, count, sets);
     zone_check_node(builder, node, sets, set_count);
-    if (!node->is_left_out)
+    if (node->is_below_dname)
+        leave_to_dname(builder, node);
+    else if (!node->is_left_out)
         make_node(builder, node, sets, set_count);
     if (sets != few)
         free(sets);

@@ -159,13 +159,19 @@ static void check_delegation(const struct plan *plan, size_t index, struct diag 
     const struct zone *zone = &plan->set->zones[index];
     if (zone->parent_side == NULL || zone->apex == NULL)
         return;
-    char child[NAME_TEXT_MAX], parent[NAME_TEXT_MAX];
+    char child[NAME_TEXT_MAX], parent[NAME_TEXT_MAX], owner[NAME_TEXT_MAX];
     const struct rrset *above = zone_node_rrset(zone->parent_side, TYPE_NS);
     const struct rrset *own = zone_node_rrset(zone->apex, TYPE_NS);
     name_format(zone->origin, child);
     name_format(zone->parent_side->zone->origin, parent);
     diag_set_file(diag, plan->sources[plan->parents[index]].file);
-    if (above == NULL)
+    if (zone->parent_side->name_len != zone->origin_len)
+        diag_warning(diag, 0, 0,
+                     "'%s', which is served as a zone of its own from '%s', is below the DNAME at "
+                     "'%s': other servers of '%s' will redirect it",
+                     child, plan->sources[index].file, name_format(zone->parent_side->name, owner),
+                     parent);
+    else if (above == NULL)
         diag_warning(diag, 0, 0,
                      "no NS records for '%s', which is served as a zone of its own from '%s': "
                      "other servers of '%s' will deny it",

@@ -337,20 +337,33 @@ static void skip_dnssec(struct parser *parser, const struct token *first)
     parser->dnssec_file = current_file(parser);
 }
 
+/* The token of the parameter. That of the type when the data are written as octets, or when they
+ * are at fault as a whole. */
+static const struct token *find_parameter(const struct rdata_text *rdata, int key,
+                                          const struct token *type)
+{
+    char name[SVCB_KEY_NAME_MAX];
+    for (size_t i = 0; key != SVCB_NO_KEY && i < rdata->count; i++) {
+        struct str head, value;
+        str_split(rdata->tokens[i].text, '=', &head, &value);
+        if (!rdata->tokens[i].is_glued && str_eq_text(head, svcb_key_format((unsigned)key, name)))
+            return &rdata->tokens[i];
+    }
+    return type;
+}
+
 static bool check_service(struct parser *parser, const struct token *type)
 {
-    char problem[SVCB_PROBLEM_MAX];
-    switch (svcb_check(parser->rdata.bytes, parser->rdata.len, problem)) {
-    case SVCB_GOOD:
+    struct svcb_problem problem;
+    enum svcb_verdict verdict = svcb_check(parser->rdata.bytes, parser->rdata.len, &problem);
+    if (verdict == SVCB_GOOD)
         return true;
-    case SVCB_ODD:
-        diag_warning(here(parser), type->line, type->column, "%s", problem);
-        return true;
-    case SVCB_BROKEN:
-        break;
-    }
-    diag_error(here(parser), type->line, type->column, "%s", problem);
-    return false;
+    const struct token *at = find_parameter(&parser->rdata, problem.key, type);
+    if (verdict == SVCB_ODD)
+        diag_warning(here(parser), at->line, at->column, "%s", problem.text);
+    else
+        diag_error(here(parser), at->line, at->column, "%s", problem.text);
+    return verdict == SVCB_ODD;
 }
 
 /* The record's data into parser->rdata; false after a report. */

@@ -137,8 +137,10 @@ enum zone_match zone_set_find(const struct zone_set *zones, const uint8_t *name,
     if (node == NULL)
         return ZONE_MATCH_NONE;
     /* RFC 4035 section 3.1.4.1: the parent side answers for DS. */
-    if (is_ds && is_exact && node->is_apex && node->zone->parent_side != NULL)
+    if (is_ds && is_exact && node->is_apex && node->zone->parent_side != NULL) {
         node = node->zone->parent_side;
+        is_exact = node->name_len == name_len;
+    }
     *out_node = node;
     if (node->cut != NULL && !(is_ds && is_exact && node->cut == node)) {
         *out_node = node->cut;

@@ -71,7 +71,8 @@ struct zone {
     const struct zone_node *apex;
     uint32_t serial;
     uint32_t negative_ttl_s; /* min(SOA TTL, SOA MINIMUM) */
-    /* The delegation of this zone (NS, DS) in its parent zone when we serve that too, else NULL. */
+    /* The delegation of this zone (NS, DS) in its parent zone when we serve that too, or the owner
+     * of the DNAME there that this zone lies below, else NULL. */
     const struct zone_node *parent_side;
 };
 
@@ -86,10 +87,11 @@ struct zone_source {
  *
  * Errors: syntax, unsupported directives, out-of-zone owners, no SOA or two, no NS at the apex, SOA
  * elsewhere, CNAME with other data, CNAME at the apex, anything below a DNAME, NS or DNAME at a
- * wildcard, SVCB "mandatory" naming absent keys, sets that no message can carry, a zone given
- * twice. Warnings: duplicates (merged), different TTLs in a set (the smallest wins), name servers
- * without address, records below a cut other than glue and DS elsewhere than at a cut (left out),
- * DNSSEC records (left out: answers are not signed), names that seem to lack their final dot.
+ * wildcard, SVCB parameters that clients refuse, digests (DS, CDS) of the wrong length, sets that
+ * no message can carry, a zone given twice. Warnings: duplicates (merged), different TTLs in a set
+ * (the smallest wins), name servers without address, records below a cut other than glue and DS
+ * elsewhere than at a cut (left out), DNSSEC records (left out: answers are not signed), names that
+ * seem to lack their final dot.
  * ERR_INVALID on any error; `*out_zones` is owned by the caller. */
 MUST_USE enum err zone_set_load(const struct zone_source *sources, size_t count, struct diag *diag,
                                 struct zone_set **out_zones);

@@ -83,7 +83,7 @@ class Zone:
     def __init__(self, world, origin):
         self.world, self.rng, self.origin = world, world.rng, origin
         self.sets, self.spelling = {}, {origin: origin}
-        self.dnames, self.cuts, self.aliases = set(), [], []
+        self.dnames, self.cuts, self.aliases, self.own_server = set(), [], [], None
 
     def below(self, above, depth=1):
         """A name below `above`, whether it exists or not."""
@@ -101,7 +101,7 @@ class Zone:
         if "CNAME" in here or (kind == "CNAME" and (here or owner == self.origin)):
             return False
         if kind == "DNAME":
-            is_alone = not any(is_within(one, owner) and one != owner for one in [*self.sets, *self.world.origins])
+            is_alone = not any(is_within(one, owner) and one != owner for one in self.sets)
             return is_alone and "NS" not in here and owner != self.origin
         return not (kind == "NS" and "DNAME" in here)
 
@@ -199,10 +199,15 @@ class Zone:
         self.put(self.origin, "SOA", [[self.below(self.origin), self.below(self.origin), str(rng.randrange(1 << 32)),
                                        "7200", "900", "1209600", str(rng.choice(TTLS))]])
         servers = [(b"ns1", b"elsewhere", b"invalid"), self.below(self.origin)]
+        self.own_server = lower(servers[1])
         self.put(self.origin, "NS", [[server] for server in rng.sample(servers, rng.randrange(1, 3))])
         for kind in ("A", "AAAA"):
             self.put(servers[1], kind, [self.address(kind)])
         self.cuts = self.world.children_of(self.origin)
+        for child in self.cuts:  # which then is not delegated
+            above = child[rng.randrange(1, len(child)):]
+            if len(above) > len(self.origin) and rng.random() < 0.5:
+                self.put(above, "DNAME", [self.data("DNAME")])
         self.cuts += [lower(self.below(self.origin, rng.randrange(1, 3))) for _ in range(rng.randrange(5))]
         self.fill_cuts()
         for _ in range(rng.randrange(3)):
@@ -251,7 +256,8 @@ class Zone:
                 for kind in ("A", "AAAA"):
                     if rng.random() < 0.6:
                         self.put(server, kind, [self.address(kind) for _ in range(rng.randrange(1, 3))])
-            if rng.random() < 0.3:
+            # BIND takes the name server of the apex, right behind that, for its glue, and a DS there for one at the apex.
+            if rng.random() < 0.3 and cut != self.own_server:
                 self.put(cut, "DS", [["12345", "8", "2", "AB" * 32]])
             for _ in range(rng.randrange(3)):  # not ours to answer with
                 self.put_random(self.below(cut, rng.randrange(3)))

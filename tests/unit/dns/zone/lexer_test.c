@@ -76,6 +76,12 @@ static const struct {
       "a\x01"
       "b\nc",
       "!1:2:control character 0x01 in the file; write it as \\001\n2:1:c\n" },
+    { "lines that end with carriage returns only", "a b\rc d\re",
+      "!1:4:carriage return within a line; lines end with LF or CR LF\n" },
+    { "carriage return in quotes", "\"a\rb\"\nc\r",
+      "!1:3:carriage return within a line; lines end with LF or CR LF\n2:1:c\n" },
+    { "two carriage returns", "a\r\r\nb",
+      "!1:2:carriage return within a line; lines end with LF or CR LF\n2:1:b\n" },
     { "control character in quotes", "\"a\x7f\"",
       "!1:3:control character 0x7f in the file; write it as \\127\n" },
 };

@@ -57,6 +57,10 @@ enum ldns_fault { LDNS_AGREES, LDNS_DIFFERS };
 #define EXAMPLE_COM "076578616d706c6503636f6d00"
 #define EXAMPLE_ORG "076578616d706c65036f726700"
 #define EXAMPLE_NET "076578616d706c65036e657400"
+#define SHA1 "0123456789abcdef0123456789abcdef01234567"
+#define SHA384                                                                                     \
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef01234567"     \
+    "89abcdef"
 
 static const struct sample {
     const char *type, *text, *hex;
@@ -148,7 +152,14 @@ static const struct sample {
       "c708bcce29f7e2eb5787b50472767331" EXAMPLE_COM "0472767332" EXAMPLE_NET,
       LDNS_AGREES },
     { "TALINK", "a b.example.org.", "0161" EXAMPLE_COM "0162" EXAMPLE_ORG, LDNS_AGREES },
-    { "CDS", "60485 8 2 0123", "ec4508020123", LDNS_AGREES },
+    { "CDS", "60485 8 2 0123456789abcdef0123456789abcdef 0123456789abcdef0123456789abcdef",
+      "ec4508020123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", LDNS_AGREES },
+    /* "delete the DS" (RFC 8078 section 4) */
+    { "CDS", "0 0 0 00", "0000000000", LDNS_AGREES },
+    { "DS", "60485 13 4 " SHA384, "ec450d04" SHA384, LDNS_AGREES },
+    { "DS", "\\# 24 ec450d01 " SHA1, "ec450d01" SHA1, LDNS_AGREES },
+    /* a digest type that has no row */
+    { "DS", "1 13 3 0123", "00010d030123", LDNS_AGREES },
     { "CDNSKEY", "257 3 13 AQIDBAUG", "0101030d010203040506", LDNS_AGREES },
     { "OPENPGPKEY", "mQINBFQ9", "99020d04543d", LDNS_AGREES },
     { "CSYNC", "66 3 A NS AAAA TYPE1000",
@@ -183,7 +194,7 @@ static const struct sample {
       "8005697373756563612e6578616d706c652e6e65743b206163636f756e743d3233", LDNS_AGREES },
     { "CAA", "0 issue ;\n", NULL, LDNS_DIFFERS },
     { "CAA", "0 issue \\;", "000569737375653b", LDNS_DIFFERS },
-    { "DLV", "60485 8 2 ABCD", "ec450802abcd", LDNS_AGREES },
+    { "DLV", "60485 8 1 " SHA1, "ec450801" SHA1, LDNS_AGREES },
     { "TYPE4711", "\\# 6 0102 03 040506", "010203040506", LDNS_AGREES },
     { "TYPE4711", "\\# 0", "", LDNS_DIFFERS },
     { "A", "\\# 4 c0000201", "c0000201", LDNS_AGREES },
@@ -309,6 +320,22 @@ static const struct {
     { "DS", "1 5 1 0g", "expected hexadecimal digits, got '0g'", 3 },
     { "DS", "1 5 1 00 0", "odd number of hexadecimal digits", 3 },
     { "DS", "1 5 1", "expected hexadecimal digits, but the record ends", 3 },
+    { "DS", "1 5 1 " SHA1 "00", "expected 40 hexadecimal digits of SHA-1 (digest type 1), got 42",
+      3 },
+    { "DS", "1 5 1 01 23", "expected 40 hexadecimal digits of SHA-1 (digest type 1), got 4", 3 },
+    { "DS", "1 5 2 " SHA1,
+      "expected 64 hexadecimal digits of SHA-256 (digest type 2), got 40; those of SHA-1 have "
+      "digest type 1",
+      3 },
+    { "CDS", "1 5 1 " SHA384,
+      "expected 40 hexadecimal digits of SHA-1 (digest type 1), got 96; those of SHA-384 have "
+      "digest type 4",
+      3 },
+    { "CDS", "1 5 4 00", "expected 96 hexadecimal digits of SHA-384 (digest type 4), got 2", 3 },
+    { "DLV", "1 5 2 00", "expected 64 hexadecimal digits of SHA-256 (digest type 2), got 2", 3 },
+    { "DS", "\\# 5 0001050200", "expected 64 hexadecimal digits of SHA-256 (digest type 2), got 2",
+      2 },
+    { "DS", "\\# 4 00010502", "these octets are no data of a record of type DS", 0 },
     { "DHCID", "A?", "expected base64 data, got 'A?'", 0 },
     { "DHCID", "AAA", "expected base64 data, got 'AAA'", 0 },
     { "CSYNC", "1 2 A NOPE", "expected a record type, got 'NOPE'", 3 },
@@ -363,6 +390,15 @@ static const struct {
     { "HTTPS", "1 . ipv4hint=192.0.2.1,", "ipv4hint: expected IPv4 addresses and commas", 2 },
     { "HTTPS", "1 . ipv6hint=0000:0000:0000:0000:0000:ffff:255.255.255.2550",
       "ipv6hint: expected IPv6 addresses and commas", 2 },
+    { "HTTPS", "1 . alpn=h2 mandatory=alpn,alpn",
+      "mandatory: 'alpn' stands twice; list each key once", 3 },
+    { "HTTPS", "1 . mandatory=alpn,key1 alpn=h2",
+      "mandatory: 'key1' stands twice; list each key once", 2 },
+    { "HTTPS", "1 . mandatory=key9,port,key9 key9=x port=1",
+      "mandatory: 'key9' stands twice; list each key once", 2 },
+    { "HTTPS", "1 . mandatory=alpn,", "mandatory: expected keys such as alpn,port, got ''", 2 },
+    { "HTTPS", "1 . mandatory=aplm", "mandatory: expected keys such as alpn,port, got 'aplm'", 2 },
+    { "HTTPS", "1 . mandatory", "mandatory: expected a value", 2 },
     { "HTTPS", "1 . no-default-alpn=x", "no-default-alpn: it takes no value", 2 },
     { "HTTPS", "1 . alpn", "alpn: expected a value", 2 },
     { "HTTPS", "1 . alpn=a,,b", "malformed value of a service parameter", 2 },

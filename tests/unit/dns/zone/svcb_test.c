@@ -38,6 +38,8 @@ static const struct {
          "mandatory: must not list itself"),
     CASE("mandatory unsorted", "\0\1\0\0\0\0\4\0\3\0\1" ALPN_H2 PORT_443, SVCB_BROKEN,
          "mandatory: keys must be ascending and stand once"),
+    CASE("mandatory lists one twice", "\0\1\0\0\0\0\4\0\1\0\1" ALPN_H2, SVCB_BROKEN,
+         "mandatory: keys must be ascending and stand once"),
     CASE("mandatory empty", "\0\1\0\0\0\0\0", SVCB_BROKEN, "mandatory: malformed value"),
     CASE("mandatory of odd length", "\0\1\0\0\0\0\1\0", SVCB_BROKEN, "mandatory: malformed value"),
     CASE("unsorted", "\0\1\0" PORT_443 ALPN_H2, SVCB_BROKEN,
@@ -54,6 +56,11 @@ static const struct {
     CASE("short port", "\0\1\0\0\3\0\1\1", SVCB_BROKEN, "port: malformed value"),
     CASE("short hint", "\0\1\0\0\4\0\3\1\1\1", SVCB_BROKEN, "ipv4hint: malformed value"),
     CASE("short IPv6 hint", "\0\1\0\0\6\0\4\1\1\1\1", SVCB_BROKEN, "ipv6hint: malformed value"),
+    CASE("path of DNS over HTTPS", "\0\1\0\0\7\0\x08/q{?dns}", SVCB_GOOD, ""),
+    CASE("path without the variable", "\0\1\0\0\7\0\2/q", SVCB_BROKEN,
+         "dohpath: expected the variable dns, as in /dns-query{?dns}"),
+    CASE("path without octets", "\0\1\0\0\7\0\0", SVCB_BROKEN,
+         "dohpath: expected a path that begins with '/', such as /dns-query{?dns}"),
     CASE("value cut", "\0\1\0\0\3\0\2\1", SVCB_BROKEN, "service parameters are cut short"),
     CASE("key cut", "\0\1\0\0\3\0", SVCB_BROKEN, "service parameters are cut short"),
     CASE("name cut", "\0\1\1", SVCB_BROKEN, "malformed target name"),
@@ -65,11 +72,19 @@ static void test_check_tells_what_clients_refuse(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
-        char problem[SVCB_PROBLEM_MAX] = "";
+        struct svcb_problem problem = { .text = "", .key = SVCB_NO_KEY };
         uint8_t *copy = mem_dup(CASES[i].bytes, CASES[i].len); /* exact, for the sanitizer */
-        enum svcb_verdict verdict = svcb_check(copy, CASES[i].len, problem);
-        if (verdict != CASES[i].verdict || strcmp(problem, CASES[i].problem) != 0)
-            fail_msg("%s: %d '%s'", CASES[i].name, (int)verdict, problem);
+        enum svcb_verdict verdict = svcb_check(copy, CASES[i].len, &problem);
+        if (verdict != CASES[i].verdict || strcmp(problem.text, CASES[i].problem) != 0)
+            fail_msg("%s: %d '%s'", CASES[i].name, (int)verdict, problem.text);
+        /* Problems of one parameter begin with its name. */
+        char name[SVCB_KEY_NAME_MAX] = "";
+        if (problem.key != SVCB_NO_KEY)
+            svcb_key_format((unsigned)problem.key, name);
+        if (strncmp(problem.text, name, strlen(name)) != 0 ||
+            (problem.key == SVCB_NO_KEY && strchr(problem.text, ':') != NULL &&
+             verdict == SVCB_BROKEN))
+            fail_msg("%s: key %d of '%s'", CASES[i].name, problem.key, problem.text);
         free(copy);
     }
 }

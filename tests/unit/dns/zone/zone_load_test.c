@@ -106,25 +106,41 @@ static const struct {
       "z:7: warning: name server 'a.example.com.' is an alias (CNAME); resolvers refuse that\n" },
     { "below a cut",
       HEAD "sub NS ns.example.net.\nwww.sub A 192.0.2.1\nx.sub TXT y\nsub TXT z\n"
-           "sub DS 1 8 2 00\n",
+           "sub DS 1 8 255 00\n",
       "z:7: warning: TXT at 'sub.example.com.' belongs into the zone that is delegated there; left "
       "out\n"
       "z:5: warning: A at 'www.sub.example.com.' is below the delegation of 'sub.example.com.', "
       "and no NS record names it; left out\n"
       "z:6: warning: TXT at 'x.sub.example.com.' is below the delegation of 'sub.example.com.'; "
       "left out\n" },
-    { "DS", HEAD "@ DS 1 8 2 00\na DS 1 8 2 00\n",
+    { "DS", HEAD "@ DS 1 8 255 00\na DS 1 8 255 00\n",
       "z:4: warning: DS at the apex belongs into the parent zone; left out\n"
       "z:5: warning: DS at 'a.example.com.', which has no NS records; left out\n" },
     { "DNSSEC", HEAD "@ RRSIG whatever\n@ NSEC x\n@ DNSKEY\n@ NSEC3PARAM 1 0 0 -\n",
       "z:4: warning: 4 DNSSEC records (RRSIG, NSEC, DNSKEY, ...) left out: the zone is served "
       "unsigned, so its parent must hold no DS for it\n" },
 
+    { "DS with a digest of another type",
+      HEAD
+      "sub NS ns.example.net.\nsub DS 1 8 2 (\n 00112233445566778899\n aabbccddeeff00112233 )\n",
+      "z:6:2: error: DS: expected 64 hexadecimal digits of SHA-256 (digest type 2), got 40; those "
+      "of "
+      "SHA-1 have digest type 1\n" },
+
     { "SVCB", HEAD "a HTTPS 1 . mandatory=port\nb HTTPS 0 a alpn=h2\nc SVCB 1 . no-default-alpn\n",
-      "z:4:3: error: mandatory lists port, which the record does not have; clients ignore such a "
+      "z:4:13: error: mandatory lists port, which the record does not have; clients ignore such a "
       "record\n"
       "z:5:3: warning: priority 0 is an alias: clients ignore its service parameters\n"
-      "z:6:3: error: no-default-alpn: needs alpn beside it\n" },
+      "z:6:12: error: no-default-alpn: needs alpn beside it\n" },
+    { "SVCB parameters",
+      HEAD "a SVCB 1 b alpn=h2 mandatory=mandatory\na HTTPS 1 . alpn=h2 mandatory=alpn,alpn\n"
+           "a SVCB 1 b alpn=h2 (\n dohpath=\"/q\" )\na SVCB 1 b key9=dohpath dohpath=q{?dns}\n"
+           "a SVCB \\# 9 0001 00 0007 0002 2f71\n",
+      "z:4:20: error: mandatory: must not list itself\n"
+      "z:5:21: error: HTTPS: mandatory: 'alpn' stands twice; list each key once\n"
+      "z:7:2: error: dohpath: expected the variable dns, as in /dns-query{?dns}\n"
+      "z:8:25: error: dohpath: expected a path that begins with '/', such as /dns-query{?dns}\n"
+      "z:9:3: error: dohpath: expected the variable dns, as in /dns-query{?dns}\n" },
 
     { "directives",
       HEAD "$GENERATE 1-2 a$ A 192.0.2.$\n$INCULDE x\n$TTL\n$ORIGIN a b\n$TTL x\n"
@@ -371,14 +387,12 @@ static void test_load_compares_delegations(void **state)
     (void)state;
     char problems[4096];
     const struct zone_source sources[] = {
-        { "example.com", "up" },
-        { "same.example.com", "z" },
-        { "other.example.com", "z" },
-        { "a.none.example.com", "z" },
+        { "example.com", "up" },       { "same.example.com", "z" },    { "other.example.com", "z" },
+        { "a.none.example.com", "z" }, { "a.b.old.example.com", "z" },
     };
-    static const char UP[] =
-        HEAD "same NS NS.example.net.\nother NS ns1.other\nother NS ns2.other\n"
-             "ns1.other A 192.0.2.1\nx.other TXT y\n";
+    static const char UP[] = HEAD
+        "old DNAME example.net.\nsame NS NS.example.net.\nother NS ns1.other\nother NS ns2.other\n"
+        "ns1.other A 192.0.2.1\nx.other TXT y\n";
     static const char CHILD[] = HEAD;
     temp_zone_write("up", UP, sizeof(UP) - 1);
     temp_zone_write("z", CHILD, sizeof(CHILD) - 1);
@@ -386,13 +400,16 @@ static void test_load_compares_delegations(void **state)
         temp_zone_load(sources, ARRAY_SIZE(sources), problems, sizeof(problems));
     assert_string_equal(
         problems,
-        "up:8: warning: TXT at 'x.other.example.com.' is below the delegation of "
+        "up:9: warning: TXT at 'x.other.example.com.' is below the delegation of "
         "'other.example.com.'; left out\n"
         "up: warning: the NS records for 'other.example.com.' differ from those of the zone itself "
         "in 'z'\n"
         "up: warning: no NS records for 'a.none.example.com.', which is served as a zone of its "
         "own "
-        "from 'z': other servers of 'example.com.' will deny it\n");
+        "from 'z': other servers of 'example.com.' will deny it\n"
+        "up: warning: 'a.b.old.example.com.', which is served as a zone of its own from 'z', is "
+        "below the DNAME at 'old.example.com.': other servers of 'example.com.' will redirect "
+        "it\n");
     assert_non_null(zones);
     zone_set_unref(zones);
 }

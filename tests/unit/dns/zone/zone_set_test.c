@@ -96,7 +96,7 @@ static const char RFC_1034[] = "$TTL 600\n"
                                "ns A 192.0.2.1\n"
                                "sub NS ns.sub\n"
                                "    NS ns\n"
-                               "    DS 1 8 2 00\n"
+                               "    DS 1 8 255 00\n"
                                "ns.sub A 192.0.2.2\n"
                                "ns.sub AAAA 2001:db8::2\n"
                                "below.sub TXT x\n"
@@ -180,12 +180,55 @@ static void test_find_glue_sees_below_cuts(void **state)
 
 #define HEAD "$TTL 300\n@ SOA ns host 1 2 3 4 60\n NS ns.example.net.\n"
 
+/* What leads to such a zone does not exist in its parent: the DNAME redirects it (RFC 6672 section
+ * 2.4), and all that the parent could say about the zone itself. */
+static void test_find_redirects_around_a_zone_below_a_dname(void **state)
+{
+    (void)state;
+    static const char UP[] = HEAD "d DNAME example.net.\n";
+    static const char SUB[] = HEAD "x TXT x\n*.w TXT x\n";
+    static const struct zone_source sources[] = {
+        { "c.b.d.example.com", "sub" },    { "example.com", "up" },
+        { "n.c.b.d.example.com", "sub" },  { "x.*.d.example.com", "sub" },
+        { "direct.d.example.com", "sub" },
+    };
+    static const struct find_case CASES[] = {
+        { "d.example.com", false, ZONE_MATCH_EXACT, "d.example.com.", 1 },
+        { "b.d.example.com", false, ZONE_MATCH_DNAME, "d.example.com.", 1 },
+        { "b.d.example.com", true, ZONE_MATCH_DNAME, "d.example.com.", 1 },
+        { "x.b.d.example.com", false, ZONE_MATCH_DNAME, "d.example.com.", 1 },
+        { "c.b.d.example.com", false, ZONE_MATCH_EXACT, "c.b.d.example.com.", 2 },
+        { "c.b.d.example.com", true, ZONE_MATCH_DNAME, "d.example.com.", 1 },
+        { "x.c.b.d.example.com", false, ZONE_MATCH_EXACT, "x.c.b.d.example.com.", 1 },
+        { "x.c.b.d.example.com", true, ZONE_MATCH_EXACT, "x.c.b.d.example.com.", 1 },
+        { "a.w.c.b.d.example.com", false, ZONE_MATCH_WILDCARD, "*.w.c.b.d.example.com.", 1 },
+        { "a.c.b.d.example.com", false, ZONE_MATCH_NXDOMAIN, "c.b.d.example.com.", 2 },
+        { "n.c.b.d.example.com", false, ZONE_MATCH_EXACT, "n.c.b.d.example.com.", 2 },
+        { "n.c.b.d.example.com", true, ZONE_MATCH_EXACT, "n.c.b.d.example.com.", 0 },
+        { "*.d.example.com", false, ZONE_MATCH_DNAME, "d.example.com.", 1 },
+        { "y.*.d.example.com", false, ZONE_MATCH_DNAME, "d.example.com.", 1 },
+        { "y.z.d.example.com", false, ZONE_MATCH_DNAME, "d.example.com.", 1 },
+        { "x.*.d.example.com", false, ZONE_MATCH_EXACT, "x.*.d.example.com.", 2 },
+        { "direct.d.example.com", false, ZONE_MATCH_EXACT, "direct.d.example.com.", 2 },
+        { "direct.d.example.com", true, ZONE_MATCH_DNAME, "d.example.com.", 1 },
+    };
+    char problems[4096];
+    temp_zone_write("up", UP, sizeof(UP) - 1);
+    temp_zone_write("sub", SUB, sizeof(SUB) - 1);
+    struct zone_set *zones =
+        temp_zone_load(sources, ARRAY_SIZE(sources), problems, sizeof(problems));
+    if (zones == NULL)
+        fail_msg("%s", problems);
+    check_finds(zones, CASES, ARRAY_SIZE(CASES));
+    zone_set_unref(zones);
+}
+
 static void test_find_prefers_the_child_zone(void **state)
 {
     (void)state;
     static const char ROOT[] = HEAD "net NS ns.example.net.\nns.example.net A 192.0.2.1\n"
                                     "ns.sub.example.com A 192.0.2.99\n";
-    static const char UP[] = HEAD "sub NS ns.sub\nsub DS 1 8 2 00\nns.sub A 192.0.2.1\n"
+    static const char UP[] = HEAD "sub NS ns.sub\nsub DS 1 8 255 00\nns.sub A 192.0.2.1\n"
                                   "*.deep TXT x\nother NS ns.example.net.\n";
     static const char SUB[] = HEAD "ns A 192.0.2.7\n";
     static const struct zone_source sources[] = {
@@ -517,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_find_follows_rfc_4592),
         cmocka_unit_test(test_find_follows_rfc_1034),
         cmocka_unit_test(test_find_glue_sees_below_cuts),
+        cmocka_unit_test(test_find_redirects_around_a_zone_below_a_dname),
         cmocka_unit_test(test_find_prefers_the_child_zone),
         cmocka_unit_test(test_rrset_is_encoded_when_it_has_no_name),
         cmocka_unit_test(test_find_odd_names),

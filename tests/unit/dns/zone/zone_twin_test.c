@@ -243,18 +243,11 @@ static void write_zone(const struct twin_zone *zone, const char *file)
     buf_fini(&text);
 }
 
-/* A zone below another must not lie below a DNAME of that one either. */
 static bool is_origin_free(const struct twin *twin, const struct path *origin)
 {
-    for (size_t i = 0; i < twin->count; i++) {
-        const struct twin_zone *zone = &twin->zones[i];
-        if (is_same(&zone->origin, origin))
+    for (size_t i = 0; i < twin->count; i++)
+        if (is_same(&twin->zones[i].origin, origin))
             return false;
-        for (size_t k = 0; k < zone->count; k++)
-            if (strcmp(zone->records[k].type, "DNAME") == 0 &&
-                (is_at_or_below(origin, &zone->records[k].owner)))
-                return false;
-    }
     return !is_wildcard(origin);
 }
 
@@ -273,16 +266,6 @@ static struct zone_set *random_zones(struct rng *rng, struct twin *twin)
             continue;
         random_zone(rng, zone);
         twin->count++;
-    }
-    /* DNAMEs that came above an earlier origin: take the later zone away. */
-    for (size_t i = 0; i < twin->count;) {
-        struct path origin = twin->zones[i].origin;
-        struct twin others = *twin;
-        others.zones[i] = others.zones[--others.count];
-        if (is_origin_free(&others, &origin))
-            i++;
-        else
-            *twin = others; /* the last one is at i now, and is looked at next */
     }
     for (size_t i = 0; i < twin->count; i++) {
         write_zone(&twin->zones[i], FILES[i]);
