@@ -119,7 +119,8 @@ void node_common_build(struct raw_common *raw, const char *file, struct node_com
         .break_glass = node_common_path(file, raw->break_glass),
         .name = raw->name != NULL ? node_common_take(&raw->name) : host_name(),
         .admin = { .socket = node_common_path(file, raw->admin.socket),
-                   .listen = raw->admin.listen },
+                   .listen = raw->admin.listen,
+                   .listen_takes_orders = raw->admin.listen_orders },
         .log = (enum log_level)raw->log,
     };
     check_admin(&raw->admin, out_common->admin.socket, diag);
@@ -175,6 +176,8 @@ void node_common_warn_restart(const struct node_common *started, const struct no
         { "node", node_text_eq(started->name, now->name) },
         { "admin.socket", node_text_eq(started->admin.socket, now->admin.socket) },
         { "admin.listen", node_listens_eq(&started->admin.listen, &now->admin.listen) },
+        { "admin.listen_orders",
+          started->admin.listen_takes_orders == now->admin.listen_takes_orders },
     };
     node_settings_warn_restart(settings, ARRAY_SIZE(settings), diag);
 }

@@ -15,6 +15,7 @@ enum { NODE_WORKER_MAX = 256 };
 struct node_admin {
     char *socket;
     struct schema_listens listen; /* none or one, loopback only */
+    bool listen_takes_orders;     /* POST over `listen`, too */
 };
 
 /* Paths are absolute, or relative to the working directory like the node file's own. */

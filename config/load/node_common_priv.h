@@ -23,6 +23,7 @@ struct raw_admin {
     struct schema_head head;
     char *socket;
     struct schema_listens listen;
+    bool listen_orders;
 };
 struct raw_common {
     char *topology, *state, *break_glass, *name;
@@ -91,9 +92,17 @@ extern const char *const node_common_log_words[];
       NODE_AT(raw_admin, socket),                                                                  \
       .fallback = default_socket,                                                                  \
       .doc = "Unix socket of the admin interface." },                                              \
+        { .name = "listen",                                                                        \
+          .kind = SCHEMA_LISTEN,                                                                   \
+          NODE_AT(raw_admin, listen),                                                              \
+          .max = 1,                                                                                \
+          .doc = "The same over TCP, on a loopback address: for everybody on the machine, so "     \
+                 "nothing "                                                                        \
+                 "but GET." },                                                                     \
     {                                                                                              \
-        .name = "listen", .kind = SCHEMA_LISTEN, NODE_AT(raw_admin, listen), .max = 1,             \
-        .doc = "The same over TCP, on a loopback address."                                         \
+        .name = "listen_orders", .kind = SCHEMA_BOOL, NODE_AT(raw_admin, listen_orders),           \
+        .fallback = "false",                                                                       \
+        .doc = "POST over 'listen', too: whoever is on the machine may reload and drain."          \
     }
 
 /* The text leaves the raw struct. */

@@ -46,6 +46,21 @@ static void belongs_under(const struct schema *schema, struct str name, char *ou
     }
 }
 
+bool schema_is_misspelt(const struct schema *schema, const struct yaml_tree_node *node,
+                        const char *key)
+{
+    for (size_t i = 0; i < node->count; i++) {
+        struct suggest suggest = suggest_init(node->items[2 * i]->text);
+        if (find_key(schema, suggest.wanted) != NULL)
+            continue;
+        for (size_t j = 0; j < schema->key_count; j++)
+            suggest_offer(&suggest, str_from(schema->keys[j].name));
+        if (suggest_has(&suggest) && str_eq_text(suggest.best, key))
+            return true;
+    }
+    return false;
+}
+
 static void report_unknown_key(const struct schema *schema, struct str owner,
                                const struct yaml_tree_node *key, struct diag *diag)
 {
@@ -203,7 +218,8 @@ static void parse_mapping(const struct schema *schema, const struct source *sour
         const struct schema_key *key = &schema->keys[i];
         if (!is_empty && yaml_tree_find(node, key->name) != NULL)
             continue;
-        if (key->is_required && node != NULL)
+        if (key->is_required && node != NULL &&
+            (is_empty || !schema_is_misspelt(schema, node, key->name)))
             diag_error(diag, source->mark.line, source->mark.column, "%s lacks '%s'",
                        name_of(schema, source->name, what), key->name);
         apply_default(key, out);

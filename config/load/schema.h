@@ -123,6 +123,10 @@ void schema_fini(const struct schema *schema, void *target);
 /* Where the value of `key` was written, else where the mapping was. */
 struct schema_mark schema_mark_of(const struct schema_head *head, const char *key);
 bool schema_has(const struct schema_head *head, const char *key);
+/* `key` is what an unknown key of the mapping `node` was probably meant to be: to say that it is
+ * missing, too, would be to say it twice. */
+bool schema_is_misspelt(const struct schema *schema, const struct yaml_tree_node *node,
+                        const char *key);
 
 /* Every key of a file with type, default and explanation, one entry each:
  *

@@ -69,7 +69,8 @@ static void report_unknown_name(struct draft *draft, const struct schema_text *t
         suggest_offer(&suggest, raw_area_at(loader->raw, i)->terms.head.name);
     for (size_t i = 0; !wants_area && i < loader->raw->networks.count; i++)
         suggest_offer(&suggest, raw_network_at(loader->raw, i)->head.name);
-    loader_unknown(draft->loader, text, wants_area ? "an area" : "a network", &suggest);
+    if (!loader->has_lost_areas)
+        loader_unknown(draft->loader, text, wants_area ? "an area" : "a network", &suggest);
 }
 
 static void add_network_term(struct draft *draft, const struct schema_text *text)
@@ -255,7 +256,7 @@ static void add_from(struct draft *draft, const struct schema_text *text)
     } else if (strcmp(text->text, "any") == 0) {
         diag_error(loader->diag, text->mark.line, text->mark.column,
                    "'any' matches everybody; it stands alone");
-    } else {
+    } else if (!loader->has_lost_areas) {
         struct suggest suggest = suggest_init(name);
         suggest_offer(&suggest, STR("any"));
         for (size_t i = 0; i < loader->raw->areas.count; i++)

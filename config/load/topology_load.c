@@ -33,7 +33,8 @@ struct site_id loader_find_site(struct loader *loader, const struct schema_text 
     }
     for (; also != NULL && *also != NULL; also++)
         suggest_offer(&suggest, str_from(*also));
-    loader_unknown(loader, text, "a region or PoP", &suggest);
+    if (!loader->has_lost_sites)
+        loader_unknown(loader, text, "a region or PoP", &suggest);
     return SITE_NONE;
 }
 
@@ -163,7 +164,8 @@ static void find_map(struct loader *loader, const struct raw_name *raw, struct s
         suggest_offer(&suggest, map);
     }
     struct schema_text text = { .text = raw->map, .mark = schema_mark_of(&raw->head, "map") };
-    loader_unknown(loader, &text, "a map", &suggest);
+    if (!loader->has_lost_maps)
+        loader_unknown(loader, &text, "a map", &suggest);
 }
 
 static void build_ttls(struct loader *loader, const struct raw_name *raw, struct steered_name *name)
@@ -263,6 +265,27 @@ static void build_names(struct loader *loader)
 
 /* ---- whole --------------------------------------------------------------------------------- */
 
+/* `count` entries of the section were read. */
+static bool is_lost(const struct yaml_tree_node *root, const char *section, size_t count)
+{
+    const struct yaml_tree_node *node = yaml_tree_find(root, section);
+    if (root->kind != YAML_TREE_MAP)
+        return true;
+    if (node == NULL)
+        return schema_is_misspelt(&topology_schema, root, section);
+    return count == 0 && !yaml_tree_is_null(node) &&
+           (node->kind != YAML_TREE_MAP || node->count > 0);
+}
+
+static void find_lost_sections(struct loader *loader, const struct yaml_tree_node *root)
+{
+    const struct raw_topology *raw = loader->raw;
+    loader->has_lost_sites = raw->regions.count == 0 || is_lost(root, "pops", raw->pops.count);
+    loader->has_lost_areas =
+        is_lost(root, "areas", raw->areas.count) || is_lost(root, "networks", raw->networks.count);
+    loader->has_lost_maps = is_lost(root, "maps", raw->maps.count);
+}
+
 /* A file without files of prefixes has the digest that sha256sum prints. */
 static void build(struct loader *loader, struct str text, uint32_t errors_before)
 {
@@ -294,6 +317,7 @@ enum err topology_load_text(struct str text, const char *path, struct diag *diag
     /* What is malformed stays zero; the rest is checked nevertheless, for one complete report. */
     err = schema_parse(&topology_schema, tree->root, diag, &raw);
     loader.topology = topology_new();
+    find_lost_sections(&loader, tree->root);
     build(&loader, text, errors_before);
     if (err == ERR_OK && diag->error_count > errors_before)
         err = ERR_INVALID;

@@ -19,6 +19,8 @@ struct loader {
     struct digest_stream *digest;
     long *area_index;                       /* raw area -> index in topology->areas */
     size_t area_capacity, network_capacity; /* of the topology's arrays */
+    /* Whole sections could not be read, which was reported: what refers to them may be right. */
+    bool has_lost_sites, has_lost_areas, has_lost_maps;
 };
 
 /* topology_load.c */

@@ -101,7 +101,7 @@ static bool parse_nearest(struct loader *loader, const struct schema_text *word,
 static void copy_pool(struct loader *loader, const struct schema_text *word, const struct map *map,
                       struct rule *rule)
 {
-    if (map->pool_count == 0)
+    if (map->pool_count == 0 && !loader->has_lost_sites)
         diag_error(loader->diag, word->mark.line, word->mark.column,
                    "map '%s' has no sites to choose the nearest from", map->name);
     rule->sites = mem_dup(map->pool, map->pool_count * sizeof(map->pool[0]));

@@ -324,8 +324,11 @@ static enum err read_all(struct reader *reader)
     enum err err = ERR_OK;
     while (err == ERR_OK && !reader->is_ended) {
         yaml_event_t event;
-        if (yaml_parser_parse(&reader->parser, &event) == 0)
+        if (yaml_parser_parse(&reader->parser, &event) == 0) {
+            if (reader->parser.error == YAML_MEMORY_ERROR)
+                mem_exhausted();
             return syntax_error(reader);
+        }
         err = read_event(reader, &event);
         yaml_event_delete(&event);
     }
@@ -344,7 +347,7 @@ enum err yaml_tree_parse(struct str text, struct diag *diag, struct yaml_tree **
         return ERR_TOO_LARGE;
     }
     if (yaml_parser_initialize(&reader.parser) == 0)
-        abort(); /* out of memory, the one cause */
+        mem_exhausted(); /* the one cause */
     yaml_parser_set_input_string(&reader.parser,
                                  (const unsigned char *)(text.len > 0 ? text.ptr : ""), text.len);
     enum err err = read_all(&reader);

@@ -96,6 +96,10 @@ static void change_listen(struct node_common *common)
 {
     common->admin.listen = (struct schema_listens){ .items = &admin_at, .count = 1 };
 }
+static void change_orders(struct node_common *common)
+{
+    common->admin.listen_takes_orders = true;
+}
 static void change_what_reloads(struct node_common *common)
 {
     common->topology = second;
@@ -112,7 +116,7 @@ static void test_warn_restart_names_what_changed(void **state)
         { "", change_what_reloads },        { "store.directory ", change_store },
         { "state ", change_state },         { "break_glass ", change_glass },
         { "node ", change_name },           { "admin.socket ", change_socket },
-        { "admin.listen ", change_listen },
+        { "admin.listen ", change_listen }, { "admin.listen_orders ", change_orders },
     };
     const struct node_common started = { .topology = first,
                                          .store_directory = first,

@@ -94,6 +94,7 @@ static void test_load_applies_defaults(void **state)
     assert_int_equal(node->dns.tcp.pipeline, 100);
     assert_string_equal(node->common.admin.socket, "/run/steer/dns.sock");
     assert_int_equal(node->common.admin.listen.count, 0);
+    assert_false(node->common.admin.listen_takes_orders);
     assert_int_equal(node->common.log, LOG_LEVEL_INFO);
     finish(&run);
 }
@@ -123,7 +124,7 @@ static void test_load_reads_every_key(void **state)
                 "  ecs: false\n"
                 "  ecs_trusted: [192.0.2.0/24]\n"
                 "  tcp: { connections: 5, per_client: 2, idle: 1m, write: 500ms, pipeline: 7 }\n"
-                "admin: { socket: a.sock, listen: \"[::1]:9110\" }\n"
+                "admin: { socket: a.sock, listen: \"[::1]:9110\", listen_orders: true }\n"
                 "log: error\n");
     const struct node *node = run.node;
     assert_string_equal(buf_text(&run.out), "");
@@ -155,6 +156,7 @@ static void test_load_reads_every_key(void **state)
     assert_int_equal(node->dns.tcp.pipeline, 7);
     assert_beside(&run, node->common.admin.socket, "a.sock");
     assert_int_equal(node->common.admin.listen.items[0].port, 9110);
+    assert_true(node->common.admin.listen_takes_orders);
     assert_int_equal(node->common.log, LOG_LEVEL_ERROR);
     finish(&run);
 }

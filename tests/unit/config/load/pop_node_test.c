@@ -222,7 +222,7 @@ static const char whole_text[] =
     "access_log_query: keep\n"
     "server_header: steer\n"
     "congestion: bbr\n"
-    "admin: { socket: a.sock, listen: \"[::1]:9110\" }\n"
+    "admin: { socket: a.sock, listen: \"[::1]:9110\", listen_orders: true }\n"
     "log: error\n";
 
 static void test_load_reads_every_key_at_the_top(void **state)
@@ -266,6 +266,7 @@ static void test_load_reads_every_key_at_the_top(void **state)
     assert_true(node->congestion.mark.line > 1);
     assert_string_equal(node->common.admin.socket, "/etc/a.sock");
     assert_int_equal(node->common.admin.listen.items[0].port, 9110);
+    assert_true(node->common.admin.listen_takes_orders);
     assert_int_equal(node->common.log, LOG_LEVEL_ERROR);
     finish(&run);
 }

@@ -416,8 +416,9 @@ static const struct {
       "f:1:10: error: 'a b' cannot be the name of a leaf: use at most 63 letters, digits, '-', "
       "'_' and '.'\n" },
     { "named: { a: { seize: 1 } }",
-      "f:1:15: error: unknown key 'seize' in leaf 'a'; did you mean 'size'?\n"
-      "f:1:10: error: leaf 'a' lacks 'size'\n" },
+      "f:1:15: error: unknown key 'seize' in leaf 'a'; did you mean 'size'?\n" }, /* said once */
+    { "named: { a: { xyzzy: 1 } }", "f:1:15: error: unknown key 'xyzzy' in leaf 'a'\n"
+                                    "f:1:10: error: leaf 'a' lacks 'size'\n" },
     { "named: { a: 5 }", "f:1:13: error: leaf 'a' must be a mapping, found '5'\n" },
     { "named: { a: { size: 1 }, b: { size: 1 }, c: { size: 1 } }",
       "f:1:8: error: 'named' has 3 entries; at most 2 are allowed\n" },

@@ -257,6 +257,28 @@ static void test_load_builds_names(void **state)
 
 /* ---- errors --------------------------------------------------------------------------------- */
 
+/* What merely follows from a section that could not be read is left unsaid, and nothing else. */
+static void test_load_keeps_quiet_about_what_follows(void **state)
+{
+    static const struct row rows[] = {
+        { "regoins: { a: { at: [1, 2] } }\nmaps: { m: { rules: [ { to: [a] }, { to: nearest } ] } "
+          "}\n"
+          "names: { n.example: { map: x } }\n",
+          "t.yaml:1:1: error: unknown key 'regoins' in the topology; did you mean 'regions'?\n"
+          "t.yaml:3:28: error: 'x' is not a map\n" },
+        { "regions: [a]\nmaps: { m: { rules: [ { to: [a] } ] } }\n",
+          "t.yaml:1:10: error: 'regions' must be names with a mapping each, found a list\n" },
+        { SITES "mpas: {}\nnames: { n.example: { map: x } }\n",
+          "t.yaml:4:1: error: unknown key 'mpas' in the topology; did you mean 'maps'?\n" },
+        { SITES "araes: {}\nmaps: { m: { rules: [ { from: x, to: [a] }, { to: [east] } ] } }\n",
+          "t.yaml:4:1: error: unknown key 'araes' in the topology; did you mean 'areas'?\n"
+          "t.yaml:5:39: error: 'a' is not a region or PoP\n" },
+        { SITES "names: { n.example: { map: x } }\n", "t.yaml:4:28: error: 'x' is not a map\n" },
+    };
+    (void)state;
+    check_rows(rows, ARRAY_SIZE(rows));
+}
+
 static void test_load_reports_site_errors(void **state)
 {
     static const struct row rows[] = {
@@ -797,6 +819,7 @@ int main(void)
         cmocka_unit_test(test_load_builds_areas),
         cmocka_unit_test(test_load_builds_maps),
         cmocka_unit_test(test_load_builds_names),
+        cmocka_unit_test(test_load_keeps_quiet_about_what_follows),
         cmocka_unit_test(test_load_reports_site_errors),
         cmocka_unit_test(test_load_reports_area_errors),
         cmocka_unit_test(test_load_reports_map_errors),
