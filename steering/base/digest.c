@@ -2,14 +2,47 @@
 #include "steering/base/digest.h"
 
 #include <assert.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "steering/base/mem.h"
 
-/* libcrypto fails here only when it is out of memory or SHA-256 is switched off: both are ours
- * to die of, not a peer's to cause. */
+/* No bytes, no block, and that is no failure: what libcrypto's own functions do. */
+static void *allocate(size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    void *block = malloc(size);
+    if (block == NULL && size > 0)
+        mem_exhausted();
+    return block;
+}
+
+static void release(void *block, const char *file, int line)
+{
+    (void)file, (void)line;
+    free(block);
+}
+
+static void *reallocate(void *block, size_t size, const char *file, int line)
+{
+    if (size > 0)
+        return mem_resize(block, 1, size);
+    release(block, file, line);
+    return NULL;
+}
+
+/* libcrypto follows null pointers when it has no memory to set itself up. It asks for some at its
+ * first use, which may be anywhere, and takes no functions after that: so this is done before main,
+ * for all that is linked with it (TLS, too). */
+__attribute__((constructor)) static void refuse_to_run_out_of_memory(void)
+{
+    CRYPTO_set_mem_functions(allocate, reallocate, release);
+}
+
+/* libcrypto fails here only when SHA-256 is switched off: ours to die of, not a peer's to cause. */
 static void must(int is_ok)
 {
     assert(is_ok == 1);

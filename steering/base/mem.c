@@ -11,12 +11,16 @@
 
 enum { FIRST_CAPACITY = LIMIT(8, 1) };
 
+void mem_exhausted(void)
+{
+    fputs("fatal: out of memory\n", stderr);
+    abort();
+}
+
 static void *checked(void *ptr)
 {
-    if (ptr == NULL) {
-        fputs("fatal: out of memory\n", stderr);
-        abort();
-    }
+    if (ptr == NULL)
+        mem_exhausted();
     return ptr;
 }
 

@@ -8,6 +8,9 @@
 
 #include <stddef.h>
 
+/* Says so and ends the process: for a library that had no memory and did not end it by itself. */
+void mem_exhausted(void) __attribute__((noreturn, cold));
+
 /* Zeroed. Never NULL; `count * size` must not overflow (asserted). Free with free(). */
 void *mem_calloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 /* Resizes to `count` elements; new bytes are not initialised. `ptr` may be NULL. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "steering/ctl/actor.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,13 +10,44 @@
 #include "steering/base/clock.h"
 #include "steering/base/mem.h"
 
+/* NULL: no such user, or no such file. */
+static const struct passwd *find_local_user(uid_t uid)
+{
+    const struct passwd *user = NULL;
+    FILE *users = fopen("/etc/passwd", "re");
+    if (users == NULL)
+        return NULL;
+    do
+        user = fgetpwent(users);
+    while (user != NULL && user->pw_uid != uid);
+    int problem = errno;
+    fclose(users);
+    errno = problem;
+    return user;
+}
+
+/* The local users are asked for first, and by hand: to set up its name services, glibc reads null
+ * pointers when it has no memory, and loads a library or two when it has. */
+static const struct passwd *find_passwd(uid_t uid)
+{
+    errno = 0;
+    const struct passwd *user = find_local_user(uid);
+    if (user == NULL && errno != ENOMEM)
+        user = getpwuid(uid);
+    if (user == NULL && errno == ENOMEM)
+        mem_exhausted(); /* rather than an audit record without its author */
+    return user;
+}
+
 static void find_user(char out_name[ACTOR_NAME_MAX])
 {
     const char *behind_sudo = getuid() == 0 ? getenv("SUDO_USER") : NULL;
-    const struct passwd *user = getpwuid(getuid());
-    if (behind_sudo != NULL && behind_sudo[0] != '\0')
+    if (behind_sudo != NULL && behind_sudo[0] != '\0') {
         snprintf(out_name, ACTOR_NAME_MAX, "%s", behind_sudo);
-    else if (user != NULL)
+        return;
+    }
+    const struct passwd *user = find_passwd(getuid());
+    if (user != NULL)
         snprintf(out_name, ACTOR_NAME_MAX, "%s", user->pw_name);
     else
         snprintf(out_name, ACTOR_NAME_MAX, "uid %lu", (unsigned long)getuid());

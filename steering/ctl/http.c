@@ -1,9 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "steering/ctl/http.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <curl/curl.h>
+
+#include "steering/base/mem.h"
+
+static void *allocate(size_t size)
+{
+    return mem_resize(NULL, 1, size);
+}
+
+static void *reallocate(void *block, size_t size)
+{
+    return mem_resize(block, 1, size);
+}
+
+/* What set_up asks for can fail for one reason only, memory; then the process ends here rather than
+ * send a request that lacks, say, its socket. Of curl's own starting up nothing is needed: it would
+ * be TLS. */
+static CURL *new_curl(void)
+{
+    CURLcode code = curl_global_init_mem(CURL_GLOBAL_NOTHING, allocate, free, reallocate,
+                                         mem_strdup, mem_calloc);
+    return code == CURLE_OK ? curl_easy_init() : NULL;
+}
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 {
@@ -29,7 +52,7 @@ enum err http_get(const char *socket_path, const char *path, uint64_t timeout_ms
                   long *out_status, struct buf *out_body)
 {
     struct buf url;
-    CURL *curl = curl_easy_init();
+    CURL *curl = new_curl();
     if (curl == NULL) {
         diag_error(diag, 0, 0, "the HTTP client does not start");
         return ERR_UNREACHABLE;

@@ -22,6 +22,7 @@ enum {
 struct listener {
     struct admin *admin;
     int fd;
+    bool takes_orders; /* not only GET */
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     uv_timer_t timer;
@@ -191,6 +192,15 @@ static bool is_from_web_page(const struct admin_request *request)
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Origin") != NULL;
 }
 
+/* Why an order that this listener has a route for is refused; NULL: it is not. */
+static const char *why_not(const struct admin_request *request)
+{
+    if (!request->listener->takes_orders)
+        return "over TCP only GET, for everybody on this machine may come here; use the unix "
+               "socket, or 'listen_orders' of 'admin' in the node file";
+    return is_from_web_page(request) ? "not for web pages" : NULL;
+}
+
 static void dispatch(struct admin_request *request, const char *method, const char *path)
 {
     const struct admin *admin = request->listener->admin;
@@ -203,10 +213,11 @@ static void dispatch(struct admin_request *request, const char *method, const ch
         other = route;
         if (strcmp(route->method, wanted) != 0)
             continue;
+        const char *refusal = strcmp(route->method, "GET") != 0 ? why_not(request) : NULL;
         if (request->body_bytes > ADMIN_BODY_MAX)
             admin_reply_error(request, 413, "a body of at most %d bytes, please", ADMIN_BODY_MAX);
-        else if (strcmp(route->method, "GET") != 0 && is_from_web_page(request))
-            admin_reply_error(request, 403, "not for web pages");
+        else if (refusal != NULL)
+            admin_reply_error(request, 403, "%s", refusal);
         else
             route->on_request(admin->owner, request);
         return;
@@ -250,10 +261,10 @@ static enum MHD_Result on_access(void *owner, struct MHD_Connection *connection,
 
 /* ---- opening and closing ------------------------------------------------------------------- */
 
-static void add_listener(struct admin *admin, int fd)
+static void add_listener(struct admin *admin, int fd, bool takes_orders)
 {
     struct listener *listener = &admin->listeners[admin->listener_count++];
-    *listener = (struct listener){ .admin = admin, .fd = fd };
+    *listener = (struct listener){ .admin = admin, .fd = fd, .takes_orders = takes_orders };
 }
 
 enum err admin_open(const struct admin_settings *settings, struct diag *diag,
@@ -272,14 +283,14 @@ enum err admin_open(const struct admin_settings *settings, struct diag *diag,
         admin->socket_path = file_absolute(settings->socket_path);
         if (lstat(admin->socket_path, &admin->socket_file) != 0)
             admin->socket_file = (struct stat){ .st_nlink = 0 };
-        add_listener(admin, fd);
+        add_listener(admin, fd, true);
     }
     if (settings->has_tcp) {
         err = admin_socket_open_tcp(&settings->tcp_addr, settings->tcp_port, diag, &fd,
                                     &admin->tcp_port);
         if (err != ERR_OK)
             goto out;
-        add_listener(admin, fd);
+        add_listener(admin, fd, settings->tcp_takes_orders);
     }
     *out_admin = admin;
     admin = NULL;

@@ -3,7 +3,8 @@
  *
  * Shape:     the daemon brings a table of routes; every request ends in one admin_reply, at once
  *            or later. What is not in the table gets 404 with the list of what is. All answers
- *            but metrics are JSON.
+ *            but metrics are JSON. TCP knows nobody by name: only GET there, unless the
+ *            settings say otherwise; the unix socket's permissions say who may POST.
  * Threads:   the main loop's own; libmicrohttpd runs inside it, without threads.
  * Ownership: admin_close frees everything once the loop has run again; requests that are still
  *            open get 503 before. The routes are borrowed until then.
@@ -34,8 +35,9 @@ struct admin_route {
 struct admin_settings {
     const char *socket_path; /* NULL: none */
     bool has_tcp;
-    struct addr tcp_addr; /* loopback */
-    uint16_t tcp_port;    /* 0: any */
+    struct addr tcp_addr;  /* loopback */
+    uint16_t tcp_port;     /* 0: any */
+    bool tcp_takes_orders; /* not only GET */
     const struct admin_route *routes;
     size_t route_count;
     void *owner; /* for on_request */

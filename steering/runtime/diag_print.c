@@ -12,3 +12,10 @@ void diag_print(const struct diag *diag, FILE *out)
     fflush(out);
     buf_fini(&text);
 }
+
+void diag_print_counts(const struct diag *diag, const char *file, FILE *out)
+{
+    fprintf(out, "%s: %u error%s, %u warning%s\n", file, diag->error_count,
+            diag->error_count == 1 ? "" : "s", diag->warning_count,
+            diag->warning_count == 1 ? "" : "s");
+}

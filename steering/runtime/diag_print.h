@@ -10,3 +10,5 @@
 
 /* All entries, one per line; `out` is flushed. */
 void diag_print(const struct diag *diag, FILE *out);
+/* "FILE: 1 error, 2 warnings" */
+void diag_print_counts(const struct diag *diag, const char *file, FILE *out);

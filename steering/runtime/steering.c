@@ -120,7 +120,8 @@ static char *make_note(const struct steering *steering)
     if (is_behind(steering) && steering->rejected_generation == 0)
         add_note(&note, "keeps what it has", steering->store_problem);
     if (steering->break_glass.orders.count > 0)
-        snprintf(orders, sizeof(orders), "%zu orders in force", steering->break_glass.orders.count);
+        snprintf(orders, sizeof(orders), "%zu order%s in force", steering->break_glass.orders.count,
+                 steering->break_glass.orders.count == 1 ? "" : "s");
     add_note(&note, "break-glass file", orders);
     add_note(&note, "break-glass file", steering->break_glass.problem);
     add_note(&note, "last good document", steering->is_started ? steering->saver.problem : "");

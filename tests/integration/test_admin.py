@@ -70,12 +70,15 @@ def test_unknown_routes_and_methods(server):
     assert status in (400, 404) and json.loads(body)
 
 
-def test_loopback_tcp_listener(fleet):
-    server = fleet.start(admin=', listen: "127.0.0.1:0"')
+@pytest.mark.parametrize("orders, reloaded", [("", 403), (", listen_orders: true", 200)])
+def test_loopback_tcp_listener(fleet, orders, reloaded):
+    server = fleet.start(admin=f', listen: "127.0.0.1:0"{orders}')
     host, port = server.status()["admin_listen"].rsplit(":", 1)
-    connection = http.client.HTTPConnection(host, int(port), timeout=DEADLINE_S)
-    connection.request("GET", "/ready")
-    assert connection.getresponse().status == 200
+    for method, path, status in (("GET", "/ready", 200), ("POST", "/reload", reloaded)):
+        connection = http.client.HTTPConnection(host, int(port), timeout=DEADLINE_S)
+        connection.request(method, path)
+        assert connection.getresponse().status == status
+    assert server.request("POST", "/reload")[0] == 200
 
 
 def test_a_public_admin_listener_is_refused(fleet):

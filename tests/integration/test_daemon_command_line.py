@@ -53,7 +53,7 @@ def test_what_cannot_be_understood_ends_with_2(daemon, words, problem):
 def test_check_and_run_name_a_node_file_that_is_not_there(daemon, tmp_path):
     file = str(tmp_path / "none.yaml")
     checked = run(daemon, "--check", f"-c{file}")
-    assert checked.returncode == 2 and f"{file}: 1 errors, 0 warnings" in checked.stdout
+    assert checked.returncode == 2 and f"{file}: 1 error, 0 warnings" in checked.stdout
     started = run(daemon, "--config", file)
     assert started.returncode == 1 and file in started.stderr
 

@@ -229,17 +229,57 @@ static void test_large_heads_are_refused(void **state)
     assert_int_equal(rig->calls, 0);
 }
 
+static int connect_tcp(const struct admin *admin)
+{
+    struct sockaddr_storage to;
+    struct addr addr = addr_from_v4_u32(0x7f000001);
+    socklen_t len = addr_to_sockaddr(&addr, admin_tcp_port(admin), &to);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&to, len), 0);
+    return fd;
+}
+
 static void test_loopback_tcp_answers_too(void **state)
 {
     struct rig *rig = *state;
-    struct sockaddr_storage to;
-    struct addr addr = addr_from_v4_u32(0x7f000001);
-    socklen_t len = addr_to_sockaddr(&addr, admin_tcp_port(rig->admin), &to);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(fd, (const struct sockaddr *)&to, len), 0);
-    struct client *client = ask_at(rig, fd, REQUEST("GET /hello HTTP/1.1"));
+    struct client *client = ask_at(rig, connect_tcp(rig->admin), REQUEST("GET /hello HTTP/1.1"));
     assert_non_null(strstr(client->reply, "nobody"));
     free(client);
+}
+
+/* Everybody on the machine may connect there. */
+static void test_loopback_tcp_takes_no_orders(void **state)
+{
+    struct rig *rig = *state;
+    static const char order[] = REQUEST("POST /slow HTTP/1.1\r\nContent-Length: 0");
+    struct client *client = ask_at(rig, connect_tcp(rig->admin), order);
+    assert_non_null(strstr(client->reply, " 403 "));
+    assert_non_null(strstr(client->reply, "listen_orders"));
+    assert_null(rig->deferred);
+    free(client);
+    expect(rig, order, "202", "at last"); /* the unix socket does */
+}
+
+static void test_loopback_tcp_takes_orders_when_told_so(void **state)
+{
+    struct rig *rig = *state;
+    struct diag diag;
+    const struct admin_settings settings = { .has_tcp = true,
+                                             .tcp_addr = addr_from_v4_u32(0x7f000001),
+                                             .tcp_takes_orders = true,
+                                             .routes = routes,
+                                             .route_count = ARRAY_SIZE(routes),
+                                             .owner = rig };
+    struct admin *other = NULL;
+    diag_init(&diag);
+    assert_int_equal(admin_open(&settings, &diag, &other), ERR_OK);
+    assert_int_equal(admin_start(other, &rig->loop, &diag), ERR_OK);
+    diag_fini(&diag);
+    struct client *client =
+        ask_at(rig, connect_tcp(other), REQUEST("POST /slow HTTP/1.1\r\nContent-Length: 0"));
+    assert_non_null(strstr(client->reply, "at last"));
+    free(client);
+    admin_close(other);
 }
 
 static void test_close_answers_what_is_open(void **state)
@@ -376,6 +416,8 @@ int main(void)
         WITH_RIG(test_large_bodies_are_refused),
         WITH_RIG(test_large_heads_are_refused),
         WITH_RIG(test_loopback_tcp_answers_too),
+        WITH_RIG(test_loopback_tcp_takes_no_orders),
+        WITH_RIG(test_loopback_tcp_takes_orders_when_told_so),
         WITH_RIG(test_close_answers_what_is_open),
         WITH_RIG(test_close_outlives_requests_that_end_meanwhile),
         WITH_RIG(test_socket_has_mode_0660),
