@@ -31,12 +31,13 @@ static const struct command_option prints[] = {
 static const struct command_line line = {
     .program = "steer-pop",
     .purpose = "a TLS and HTTP proxy: a PoP near the clients, or the gateway of a region",
-    .examples = "  steer-pop -c /etc/steer/pop.yaml            run in the foreground\n"
-                "  steer-pop --check -c /etc/steer/pop.yaml    find mistakes before a reload\n"
-                "  steer-pop --new-ticket-key > tickets.keys   for all nodes of a fleet\n"
-                "  kill -HUP $(pidof steer-pop)                reload routes and certificates\n"
-                "\nSIGTERM finishes what is in flight and stops, a second one stops at once;\n"
-                "SIGHUP reloads. See steer-pop(8) and steer(1).\n",
+    .examples =
+        "  steer-pop -c /etc/steer/pop.yaml            run in the foreground\n"
+        "  steer-pop --check -c /etc/steer/pop.yaml    find mistakes before a reload\n"
+        "  steer-pop --new-ticket-key >tickets.key     for all nodes of a fleet; umask 077\n"
+        "  kill -HUP $(pidof steer-pop)                reload routes and certificates\n"
+        "\nSIGTERM finishes what is in flight and stops, a second one stops at once;\n"
+        "SIGHUP reloads. See steer-pop(8) and steer(1).\n",
     .prints = prints,
     .print_count = ARRAY_SIZE(prints),
     .run = server_run,

@@ -3,7 +3,8 @@
  * for a disk. A line that finds the ring full is dropped and counted.
  *
  * Shape:     worker -> [ring of bytes, one writer, one reader] -> writer thread -> file
- * Threads:   access_log_line by its worker; the rest by the main thread.
+ * Threads:   access_log_line by its worker; access_log_open_file and _use_file any; the rest by
+ *            the main thread.
  */
 #pragma once
 

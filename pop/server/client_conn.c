@@ -578,7 +578,9 @@ static void on_transport_closed(void *owner, enum transport_cause cause)
         count_open(conn, false);
     else if (is_tls && cause != TRANSPORT_LOCAL)
         tally_add(conn->clients->worker->tally, TALLY_HANDSHAKES_FAILED);
-    http_session_free(session); /* requests in progress learn that their client is gone */
+    if (cause == TRANSPORT_WRITE_STALL && conn->lost == NULL)
+        conn->lost = "client_stalled"; /* as where one request finds out */
+    http_session_free(session);        /* requests in progress learn that their client is gone */
     destroy(conn);
 }
 

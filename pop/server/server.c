@@ -116,6 +116,22 @@ static void explain_denied(const struct server *server, struct diag *diag)
                    server->daemon.privileges.user);
 }
 
+/* A rotation counts on it, whatever is wrong with the other files. */
+static void reopen_log(const struct server *server)
+{
+    const char *path = server->dataset->node->access_log;
+    struct diag diag;
+    int fd;
+    if (server->log == NULL || path == NULL || strcmp(path, "-") == 0)
+        return;
+    diag_init(&diag);
+    if (access_log_open_file(path, &diag, &fd) == ERR_OK)
+        access_log_use_file(server->log, fd);
+    else
+        log_error("access_log.reopen", "why=\"%s\"", diag_first(&diag));
+    diag_fini(&diag);
+}
+
 static enum err on_load(void *owner, struct diag *diag, void **out_loaded)
 {
     const struct server *server = owner;
@@ -126,10 +142,12 @@ static enum err on_load(void *owner, struct diag *diag, void **out_loaded)
                                        .has_log = server->log != NULL };
     struct dataset *dataset = NULL;
     enum err err = dataset_load(&wish, diag, &dataset);
-    if (err == ERR_OK)
+    if (err == ERR_OK) {
         *out_loaded = dataset;
-    else
+    } else {
         explain_denied(server, diag);
+        reopen_log(server);
+    }
     return err;
 }
 
@@ -225,6 +243,8 @@ static enum err bind_all(struct server *server, struct diag *diag)
                                         .log = has_log_file ? node->access_log : NULL,
                                         .admin = { .socket_path = common->admin.socket,
                                                    .has_tcp = admin->count > 0,
+                                                   .tcp_takes_orders =
+                                                       common->admin.listen_takes_orders,
                                                    .routes = server_routes,
                                                    .route_count = server_route_count,
                                                    .owner = server },
@@ -428,7 +448,7 @@ int server_check(const char *node_path)
                dataset->node->route_count, dataset->node->tls.certificate_count,
                dataset->node->origin_count);
     else
-        printf("%s: %u errors, %u warnings\n", node_path, diag.error_count, diag.warning_count);
+        diag_print_counts(&diag, node_path, stdout);
     dataset_free(dataset);
     ticket_keys_wipe(&keys);
     diag_fini(&diag);

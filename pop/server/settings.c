@@ -204,17 +204,18 @@ static enum err load_tls(struct settings *settings, const struct settings_source
                          struct diag *diag)
 {
     const struct pop_node *node = settings->node;
-    enum err err = ERR_OK;
+    enum err err = ERR_OK, backbone_err = ERR_OK;
     struct tls_context *clients = NULL, *backbone = NULL;
     settings->tls_listen = mem_calloc(node->listen_count, sizeof(*settings->tls_listen));
     settings->tls_origins = mem_calloc(node->origin_count, sizeof(*settings->tls_origins));
     if (has_listener(node, POP_LISTEN_HTTPS))
         err = load_clients(source, diag, &clients);
     if (has_listener(node, POP_LISTEN_BACKBONE))
-        err = first_of(err, load_backbone_server(source, diag, &backbone));
+        backbone_err = load_backbone_server(source, diag, &backbone);
     /* The same certificate once more: if it is bad, it has been said. */
-    if (node->backbone.certificate != NULL && err == ERR_OK)
-        err = load_backbone_client(source, diag, &settings->tls_backbone);
+    if (node->backbone.certificate != NULL && backbone_err == ERR_OK)
+        backbone_err = load_backbone_client(source, diag, &settings->tls_backbone);
+    err = first_of(err, backbone_err);
     for (size_t i = 0; i < node->origin_count; i++)
         if (node->origins[i].is_tls)
             err = first_of(err, load_origin(&node->origins[i], diag, &settings->tls_origins[i]));

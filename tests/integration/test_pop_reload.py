@@ -114,6 +114,24 @@ def test_bad_files_change_nothing(own_pop_fleet):
     assert node.admin("/reload", "POST")[0] == 200
 
 
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_a_rotated_log_is_opened_anew_though_the_reload_fails(own_pop_fleet, is_broken):
+    fleet, node = own_pop_fleet, own_pop_fleet.nodes[POP]
+    client = H2(connect(node, fleet.client_context(("h2",))))
+    log, rotated = fleet.folder / f"{POP}.access", fleet.folder / f"{POP}.access.1"
+    assert client.request("GET", "/before").status == 200
+    wait_for("the first line", lambda: "/before" in log.read_text())
+    log.rename(rotated)
+    if is_broken:
+        edit(fleet, POP, "workers:", "wrokers:")
+    node.signal(signal.SIGHUP)
+    wait_for("a new file", log.exists)
+    assert node.admin("/reload", "POST")[0] == (422 if is_broken else 200)  # the one of the signal is over by then
+    assert client.request("GET", "/after").status == 200
+    wait_for("the second line", lambda: "/after" in log.read_text())
+    assert "/after" not in rotated.read_text()
+
+
 def test_nothing_is_lost_by_reloads_under_load(own_pop_fleet):
     fleet = own_pop_fleet
     nodes = [fleet.nodes[POP], *fleet.gateways("us-east")]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that read slowly, abort in the middle, send half of something and die: nothing of them stays."""
 
+import json
 import os
 import random
 import socket
@@ -195,6 +196,26 @@ def test_a_slow_reader_gets_everything(pop_fleet):
     client.close()
     other.close()
     wait_for("buffers are given back", lambda: pop_fleet.nodes[POP].metric(GAUGES[1]) == 0)
+
+
+def test_who_stops_to_read_is_logged_as_stalled(pop_fleet_of):
+    """Whoever finds out: the request, that its client gives no credit, or the connection, that nothing leaves."""
+    fleet = pop_fleet_of(regions=("us-east",), gateways=1, origins=1, pops=(POP,),
+                         more={"pop": "timeouts: { write_stall: 4s }\n"})
+    plain, narrow = h1(fleet), h2(fleet)
+    plain.send(b"GET /bytes/100000000?plain HTTP/1.1\r\nhost: www.example.com\r\n\r\n")
+    narrow.start("GET", "/bytes/100000000?narrow")
+    log = fleet.folder / f"{POP}.access"
+
+    def causes():
+        entries = map(json.loads, log.read_text().splitlines())
+        return {entry["path"].partition("?")[2]: entry.get("cause") for entry in entries if "?" in entry["path"]}
+
+    found = wait_for("both are logged", lambda: len(causes()) == 2 and causes(), explain=log.read_text)
+    assert found == {"plain": "client_stalled", "narrow": "client_stalled"}
+    assert fleet.nodes[POP].metric("steer_pop_client_aborts_total") == 0
+    plain.close()
+    narrow.close()
 
 
 # Silences of a machine that is busy are shorter than that, and a trickle never makes up for the rate.

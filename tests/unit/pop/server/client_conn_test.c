@@ -279,6 +279,28 @@ static void test_age_zero_is_no_limit(void **state)
     ends();
 }
 
+static void test_a_stalled_transport_is_told_apart_from_a_client_that_left(void **state)
+{
+    static const struct {
+        enum transport_cause cause;
+        const char *told;
+    } rows[] = { { TRANSPORT_WRITE_STALL, "client_stalled" },
+                 { TRANSPORT_PEER, NULL },
+                 { TRANSPORT_RESET, NULL } };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        starts("http/1.1");
+        receives(REQUEST);
+        is_gone(rows[i].cause);
+        assert_int_equal(seen.ended, 1);
+        if (rows[i].told != NULL)
+            assert_string_equal(seen.lost, rows[i].told);
+        else
+            assert_null(seen.lost);
+        ends();
+    }
+}
+
 static void test_drain_during_the_handshake_is_carried_out_after_it(void **state)
 {
     (void)state;
@@ -326,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_settings_must_be_acknowledged),
         cmocka_unit_test(test_age_ends_a_busy_connection_in_good_order),
         cmocka_unit_test(test_age_zero_is_no_limit),
+        cmocka_unit_test(test_a_stalled_transport_is_told_apart_from_a_client_that_left),
         cmocka_unit_test(test_drain_during_the_handshake_is_carried_out_after_it),
         cmocka_unit_test(test_closing_stops_the_clock),
     };

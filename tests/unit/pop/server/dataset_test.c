@@ -264,10 +264,14 @@ static void test_all_faults_in_one_run(void **state)
                "backbone: { certificate: bone.crt, key: bone.key, ca: ca.pem }\n");
     remove("tickets");
     remove("front.key");
+    remove("bone.crt");
+    remove("ca.pem");
     assert_int_not_equal(load(NULL, &said, &dataset), ERR_OK);
     expect_once(&said, "'apx' is not a map");
     expect_once(&said, "tickets: error: cannot read the ticket keys");
     expect_once(&said, "front.key: error: cannot read the private key");
+    expect_once(&said, "bone.crt: error: cannot read the certificate");
+    expect_once(&said, "ca.pem: error: cannot read");
     expect_once(&said, "cannot open the access log 'nowhere/access.log'");
     buf_fini(&said);
 }
