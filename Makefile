@@ -26,13 +26,16 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmis
 # -flto: the hot paths cross folders, and folders are archives. Fat objects, so that tools which do
 # not know about it can still read them.
 # -fno-plt: all is bound at start anyway, so calls need no table of jumps.
-CFLAGS_release := -O2 -g -flto -fno-plt -ffat-lto-objects -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+# -ffile-prefix-map: the same sources and tools make the same programs, in whatever folder.
+SAME_EVERYWHERE := -ffile-prefix-map="$(CURDIR)=."
+CFLAGS_release := -O2 -g -flto -fno-plt -ffat-lto-objects -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
+	$(SAME_EVERYWHERE)
 CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 CFLAGS_tiny := -O1 -g -DSTEER_TINY
 CFLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
-LDFLAGS_release := -O2 -g -flto=auto -Wl,-z,relro,-z,now
+LDFLAGS_release := -O2 -g -flto=auto -Wl,-z,relro,-z,now $(SAME_EVERYWHERE)
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_tiny :=
@@ -96,7 +99,7 @@ CTL_SRC := $(addprefix steering/ctl/,args.c cmd_change.c cmd_check.c cmd_complet
 	cmd_explain_config.c cmd_help.c cmd_history.c cmd_status.c cmd_store.c cmd_wait.c command.c \
 	converge.c findings.c http.c actor.c sites.c table.c text.c waiting.c)
 WIRE_SRC := $(addprefix dns/wire/,name.c query.c)
-ZONE_SRC := $(addprefix dns/zone/,lexer.c name_table.c rdata_ldns.c rdata_loc.c rdata_rare.c \
+ZONE_SRC := $(addprefix dns/zone/,doh_path.c lexer.c name_table.c rdata_ldns.c rdata_loc.c rdata_rare.c \
 	rdata_text.c svcb.c type_name.c zone_bind.c zone_builder.c zone_check.c zone_load.c \
 	zone_name.c zone_parser.c zone_report.c zone_set.c)
 ANSWER_SRC := $(addprefix dns/answer/,answer.c builtin.c lookup.c opt.c reply.c steered.c view.c \
@@ -190,9 +193,14 @@ $(B)/steer-pop: $(B)/pop/main.o $(STACK_pop)
 $(B)/wan: $(B)/tools/wan/main.o $(STACK_wan)
 	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $(INPUTS) $(LINK_wan)
 
+# Lets an allocation fail in a program that it is preloaded into; without sanitizers, who have a malloc of their own.
+$(B)/tests/integration/malloc_fault.so: tests/integration/malloc_fault.c $(B)/compile.flags
+	$(Q)mkdir -p $(@D) && $(SAY) LD $@ && $(CC) -std=c11 -D_GNU_SOURCE -O1 -fPIC -shared -o $@ $<
+
 # The client of the latency bench.
 $(B)/tests/bench/latency_client: $(call objs,$(LATENCY_SRC)) $(STACK_base)
 	$(Q)$(SAY) LD $@ && $(CC) $(LDFLAGS) -o $@ $(INPUTS) $(LIBS_http) $(LIBS_tls) $(LIBS_base)
+LATENCY_BINS := latency_client latency/bare
 
 # ---- unit tests: tests/unit mirrors the tree; each links its layer and those below ------------
 TESTS_base := $(addprefix tests/unit/steering/base/,addr_test.c base64_test.c blocks_test.c buf_test.c cidr_test.c clock_test.c \
@@ -213,8 +221,8 @@ TESTS_runtime := $(addprefix tests/unit/steering/runtime/,admin_test.c break_gla
 TESTS_ctl := $(addprefix tests/unit/steering/ctl/,args_test.c converge_test.c findings_test.c sites_test.c \
 	table_test.c text_test.c waiting_test.c)
 TESTS_wire := $(addprefix tests/unit/dns/wire/,name_test.c query_test.c)
-TESTS_zone := $(addprefix tests/unit/dns/zone/,lexer_test.c name_table_test.c rdata_text_test.c \
-	svcb_test.c zone_load_test.c zone_set_test.c zone_twin_test.c)
+TESTS_zone := $(addprefix tests/unit/dns/zone/,doh_path_test.c lexer_test.c name_table_test.c \
+	rdata_text_test.c svcb_test.c zone_load_test.c zone_set_test.c zone_twin_test.c)
 TESTS_answer := $(addprefix tests/unit/dns/answer/,ecs_test.c edns_test.c steered_test.c steps_test.c \
 	view_test.c zones_test.c)
 TESTS_server := $(addprefix tests/unit/dns/server/,dataset_test.c frames_test.c site_counts_test.c \
@@ -250,16 +258,15 @@ FUZZ_http := $(addprefix tests/fuzz/,h1_client_fuzz.c h1_server_fuzz.c h2_client
 FUZZ_route := $(addprefix tests/fuzz/,attempts_fuzz.c hop_fuzz.c)
 
 # Small programs that callgrind is run on: make build/release/tests/bench/answer_bench
-BENCH_base := $(addprefix tests/bench/,udp_echo.c)
+BENCH_base := $(addprefix tests/bench/,udp_echo.c latency/bare.c)
 BENCH_model := $(addprefix tests/bench/,geo_lookup_bench.c)
 BENCH_zone := $(addprefix tests/bench/,zone_load_bench.c)
 BENCH_answer := $(addprefix tests/bench/,answer_bench.c)
 BENCH_tls := $(addprefix tests/bench/,tls_bench.c)
-BENCH_pop := $(addprefix tests/bench/,)
 
 TEST_LAYERS := base model load store runtime ctl wire zone answer server tls http route pop wan
 FUZZ_LAYERS := base model load store wire zone answer tls http route
-BENCH_LAYERS := base model zone answer tls pop
+BENCH_LAYERS := base model zone answer tls
 UNIT_BINS :=
 FUZZ_BINS :=
 BENCH_BINS :=
@@ -358,19 +365,19 @@ fuzz: ## libFuzzer, MINUTES=1 for each target; TARGET=<unit>_fuzz for one
 TEST_SECONDS_EACH := 300
 # ThreadSanitizer looks for races: what one worker does with bytes has none. The shrunk limits are in
 # parsers, buffers and tables, which these files do not reach in other ways than the rest does. The demo
-# runs build/release whatever is tested; benches and their report are measured in release only, and the Makefile is
-# the same for all.
-BENCH_TESTS := test_build.py test_honour.py test_latency_lab.py test_latency_report.py
-# steer, wan and the latency client have one thread.
+# runs build/release whatever is tested; benches and their report are measured in release only, and the Makefile and
+# its scripts are the same for all.
+BENCH_TESTS := test_build.py test_run_unit.py test_honour.py test_latency_lab.py test_latency_report.py
+# steer, wan and the latency client have one thread. A sanitizer's malloc cannot be made to fail from outside.
 INTEGRATION_LEAVES_tsan := test_pop_http1_rules.py test_pop_http2_rules.py test_pop_websocket.py \
-	test_pop_tls.py test_dns_zone.py test_dns_ecs.py test_pop_journal.py test_demo.py test_ctl_check.py \
-	test_ctl_explain.py test_wan.py test_latency_client.py $(BENCH_TESTS)
+	test_pop_tls.py test_dns_zone.py test_dns_zone_files.py test_dns_ecs.py test_pop_journal.py test_demo.py test_ctl_check.py \
+	test_ctl_explain.py test_ctl_memory.py test_wan.py test_latency_client.py $(BENCH_TESTS)
 INTEGRATION_LEAVES_tiny := test_demo.py test_pop_drain.py test_pop_steering.py test_pop_reload.py test_pop_tls.py \
 	test_pop_journal.py test_evacuate_load.py test_wan.py test_latency_client.py $(BENCH_TESTS)
-INTEGRATION_LEAVES_asan := test_demo.py test_pop_journal.py $(BENCH_TESTS)
+INTEGRATION_LEAVES_asan := test_demo.py test_pop_journal.py test_ctl_memory.py $(BENCH_TESTS)
 # One more process than CPUs: half of the time tests wait.
 integration: ## pytest against the programs of one flavour; PYTEST_ARGS='-k ecs'
-	$(Q)$(SUBMAKE) $(PARALLEL) all $(B)/wan $(B)/tests/bench/latency_client
+	$(Q)$(SUBMAKE) $(PARALLEL) all $(B)/wan $(LATENCY_BINS:%=$(B)/tests/bench/%) $(B)/tests/integration/malloc_fault.so
 	$(Q)$(foreach file,$(INTEGRATION_LEAVES_$(BUILD)),echo 'left out in $(BUILD): $(file)';) \
 		PYTHON=$(PYTHON) tools/run-integration $(BUILD) -n $(shell expr $(JOBS) + 1) --dist loadfile --timeout=$(TEST_SECONDS_EACH) \
 			$(INTEGRATION_LEAVES_$(BUILD):%=--ignore=tests/integration/%) tests/integration $(PYTEST_ARGS)
@@ -383,8 +390,8 @@ bench-honour: ## how long caching resolvers keep naming an evacuated region; ten
 	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all
 	$(Q)tests/bench/honour $(HONOUR_ARGS)
 LATENCY_ARGS ?=
-bench-latency: ## round trips beside the peers over emulated wide-area links, seven minutes; LATENCY_ARGS=--short
-	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all build/release/wan build/release/tests/bench/latency_client
+bench-latency: ## round trips beside the peers over emulated wide-area links, eight minutes; LATENCY_ARGS=--short
+	$(Q)$(MAKE) $(QUIET) $(PARALLEL) BUILD=release all build/release/wan $(LATENCY_BINS:%=build/release/tests/bench/%)
 	$(Q)tests/bench/latency/lab $(LATENCY_ARGS)
 CHAOS_ARGS ?=
 chaos: ## the journal test: two minutes of killed, frozen and evacuated regions; CHAOS_ARGS='--wan --seed N'
@@ -400,7 +407,7 @@ demo: ## a whole fleet on loopback: resolve, request, evacuate, kill, restore
 # One stamp for each file that passed, so that a second run looks at what changed only.
 SOURCES := $(filter %.c,$(foreach layer,BASE MODEL LOAD STORE RUNTIME CTL WIRE ZONE ANSWER SERVER TLS \
 	HTTP ROUTE POP WAN LATENCY, \
-	$($(layer)_SRC))) steering/ctl/main.c dns/main.c pop/main.c tools/wan/main.c tests/fuzz/corpus_main.c \
+	$($(layer)_SRC))) steering/ctl/main.c dns/main.c pop/main.c tools/wan/main.c tests/fuzz/corpus_main.c tests/integration/malloc_fault.c \
 	$(foreach layer,$(TEST_LAYERS),$(TESTS_$(layer))) $(foreach layer,$(FUZZ_LAYERS),$(FUZZ_$(layer))) \
 	$(foreach layer,$(BENCH_LAYERS),$(BENCH_$(layer)))
 LINT_FILES := $(filter %.c,$(SOURCES)) $(shell find steering config dns pop tools tests -name '*.h' 2>/dev/null)

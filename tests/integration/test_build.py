@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Makefile makes anew what other command lines made, and nothing else."""
+"""The Makefile makes anew what other command lines made, and nothing else; and the same in every folder."""
 
 import os
 import pathlib
@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from fleet import ROOT
+from fleet import BUILD, ROOT
 
 # The smallest of everything: an archive of one layer and a test that is linked with it.
 PROGRAM = "tests/unit/steering/base/err_test"
@@ -57,3 +57,9 @@ def test_the_new_way_is_remembered(build):
     build("EXTRA_LDFLAGS=-Wl,-O1")
     build("-q", "EXTRA_LDFLAGS=-Wl,-O1")
     build("-q", status=1)
+
+
+@pytest.mark.parametrize("program", ["steer", "steer-dns", "steer-pop"])
+def test_a_program_does_not_tell_where_it_was_built(program):
+    """Nor do its debug symbols: the same sources make the same program, wherever they lie."""
+    assert str(ROOT).encode() not in (BUILD / program).read_bytes()

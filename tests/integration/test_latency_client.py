@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the latency bench's client tells: the order of events, never how long they took."""
+"""What the latency bench's client and its measure of plain TCP tell: the order of events, never how long they took."""
 
 import json
 import signal
@@ -9,9 +9,10 @@ import subprocess
 import pytest
 
 from fleet import BUILD, DEADLINE_S
-from loopback import free_ports, wait_for
+from loopback import Daemon, free_ports, wait_for
 
 CLIENT = BUILD / "tests/bench/latency_client"
+BARE = BUILD / "tests/bench/latency/bare"
 ORDER = ("connect", "handshake", "sent", "first", "last")
 FIELDS = {"sample", "request", "stream", "connection", "at", "began", "status", "bytes", "resumed", "tls", "error",
           "request_id", *ORDER}
@@ -169,3 +170,33 @@ def test_help_names_every_option():
     for option in ("--to", "--host", "--ca", "--http", "--tls", "--resume", "--path", "--method", "--body", "--samples",
                    "--every", "--requests", "--pause", "--parallel", "--timeout", "--stream"):
         assert f"  {option} " in done.stdout
+
+
+def ask_bare(*words):
+    return subprocess.run([str(BARE), *(str(word) for word in words)], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, check=False, timeout=DEADLINE_S)
+
+
+def test_plain_tcp_tells_every_exchange_but_the_first(tmp_path):
+    port, = free_ports(1)
+    question = ("ask", "127.0.0.1", port, 400, 200000, 100001, 3, 1)
+    server = Daemon("bare", [BARE, "serve", "127.0.0.1", port], tmp_path).start()
+    try:
+        wait_for("it listens", lambda: ask_bare(*question).returncode == 0)
+        for _ in range(2):  # one connection after the other
+            done = ask_bare(*question)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert len(done.stdout.split()) == 3 and all(float(took) > 0 for took in done.stdout.split())
+    finally:
+        server.kill()
+    done = ask_bare(*question)
+    assert (done.returncode, done.stdout) == (1, "") and "cannot connect: Connection refused" in done.stderr
+
+
+@pytest.mark.parametrize("words", [
+    (), ("serve", "127.0.0.1"), ("ask", "127.0.0.1", 1), ("ask", "127.0.0.1", 1, 7, 1, 1, 1, 0),
+    ("ask", "127.0.0.1", 1, 8, 10, 11, 1, 0), ("ask", "127.0.0.1", 1, 8, 10, 1, 0, 0), ("ask", "127.0.0.1", 1, 8, 10, 1, 1, "x"),
+])
+def test_plain_tcp_wants_numbers_that_fit(words):
+    done = ask_bare(*words)
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.startswith("usage: bare serve")

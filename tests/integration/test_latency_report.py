@@ -2,6 +2,8 @@
 """The latency lab's report: whatever the results are, the table is narrow and the page whole and safe."""
 
 import html.parser
+import importlib.machinery
+import importlib.util
 import json
 import re
 import subprocess
@@ -17,6 +19,7 @@ sys.path.insert(0, str(ROOT / "tests/bench/latency"))
 import page as page_module  # noqa: E402
 import plots  # noqa: E402
 import report  # noqa: E402
+import scenarios  # noqa: E402
 
 MEASURES = ("connect", "first_request_byte", "first_response_byte", "last_byte")
 HOSTILE = "</title></svg><script>alert('x')</script> & \"quoted\" \x00\x1b[31m \ud800 ]]>"
@@ -46,6 +49,7 @@ def results_of_everything():
         "when": "2026-11-21T09:00:00+00:00", "form": "full", "seed": 7,
         "machine": {"cpu": "one", "cores": 2, "kernel": "6.1"}, "versions": {"steer": "0.1.0", "haproxy": "2.6"},
         "rtt_ms": {"client-pop": 30, "pop-region": 70, "client-region": 100}, "wan_error_ms": {"p50": 0.02, "p99": 0.2},
+        "stolen_percent": 1.25,
         "rows": [row("full12", "connections", full), row("keep", "kept", {"steer": result(None, None, 100.4, 100.5)}),
                  row("sigkill", "disturbances", {"steer": result(None, None, 101, 120), "haproxy":
                                                  result(None, None, 101, 900, failed=6)}),
@@ -201,3 +205,33 @@ def test_as_a_program_it_names_what_it_cannot_read(tmp_path):
     for path in (tmp_path / "broken.json", tmp_path / "missing.json", tmp_path / "list.json"):
         done = run(path)
         assert done.returncode == 2 and path.name in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module", name="lab")
+def load_lab():
+    loader = importlib.machinery.SourceFileLoader("lab", str(ROOT / "tests/bench/latency/lab"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("lab", loader))
+    loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("kind, stolen, times, kept", [
+    (scenarios.PLAIN, [0.5], 1, 0), (scenarios.PLAIN, [3.0, 0.1], 2, 1), (scenarios.AFTER_START, [3.0, 0.9, 2.0], 3, 1),
+    (scenarios.STREAM, [9.0], 1, 0), (scenarios.IDLE, [9.0], 1, 0), (scenarios.BODIES, [9.0], 1, 0)])
+def test_the_calmest_of_a_row_counts(lab, monkeypatch, kind, stolen, times, kept):
+    measured, percents = [], iter(stolen)
+
+    class Stolen:
+        def percent(self):
+            return next(percents)
+
+    class Bench:
+        def measure(self, _rows, _names_of):
+            measured.append(len(measured))
+            return measured[-1]
+
+    run = lab.Run.__new__(lab.Run)
+    run.options, run.bench, run.form = type("Options", (), {"tls": None}), Bench(), "full"
+    monkeypatch.setattr(lab, "Stolen", Stolen)
+    assert run.measure_calmly([scenarios.Row("x", "x", "x", (), kind)]) == (kept, stolen[kept])
+    assert len(measured) == times

@@ -306,5 +306,5 @@ links:
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) == 1 + 3 + 1
-    assert all(line.split()[2:5] == ["200", "200", "0"] for line in lines[1:4])
+    assert [line.split()[2:5] for line in lines[1:4]] == [["200", "200", "0"]] * 3, done.stdout
     assert lines[-1].startswith("accurate to 0.2 ms: ")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 LIMIT_S = 3600
+STEAL_AT = 8  # among the words of /proc/stat's first line
 # The kernel may share CPUs among sessions first (autogroup), and policies count only within one: so it has one of
 # its own, which is last, too. It asks for its parent now and then: whoever starts it may die without a word.
 SPIN = f"""
@@ -52,3 +53,22 @@ class Awake:
         """Whether all of them spin, at the lowest priority that there is."""
         return all(process.poll() is None and os.sched_getscheduler(process.pid) == os.SCHED_IDLE
                    for process in self.processes)
+
+
+class Stolen:
+    """What the hypervisor gives to others: part of all CPUs' time from the beginning to `percent()`. With more than
+    half of a percent, tenths of a millisecond say nothing."""
+
+    def __init__(self):
+        self.before = self.read()
+
+    @staticmethod
+    def read():
+        """(stolen, all), in ticks."""
+        with open("/proc/stat", encoding="ascii") as file:
+            ticks = [int(word) for word in file.readline().split()[1:STEAL_AT + 1]]
+        return ticks[-1], sum(ticks)
+
+    def percent(self):
+        stolen, ticks = (now - then for now, then in zip(self.read(), self.before))
+        return round(100 * stolen / ticks, 2) if ticks else 0.0

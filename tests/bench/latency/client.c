@@ -15,7 +15,7 @@
 #include "steering/base/clock.h"
 #include "tests/bench/latency/course.h"
 
-enum { EXIT_USAGE = 2, EVENTS_MAX = 64, ID_MAX = 16 };
+enum { EXIT_USAGE = 2, EVENTS_MAX = 64, ID_MAX = 16, OUTPUT_BYTES = 1 << 16 };
 
 static int on_ticket(SSL *ssl, SSL_SESSION *session)
 {
@@ -53,6 +53,7 @@ static SSL_CTX *make_tls(const struct client_options *options)
 static bool wait_for_events(int epoll_fd, uint64_t until_ns)
 {
     struct epoll_event events[EVENTS_MAX];
+    fflush(stdout);
     uint64_t now_ns = clock_monotonic_ns();
     uint64_t wait_ns = until_ns > now_ns ? until_ns - now_ns : 0;
     struct timespec wait = { .tv_sec = (time_t)(wait_ns / NS_PER_S),
@@ -113,7 +114,8 @@ int main(int argc, char *argv[])
         return 0;
     }
     sigaction(SIGPIPE, &ignore, NULL);
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* rows are of use also when it is killed */
+    /* Rows are of use also when it is killed, but none is written while answers are read. */
+    setvbuf(stdout, NULL, _IOFBF, OUTPUT_BYTES);
     make_id(id);
     struct pool model = { .options = &options, .id = id, .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
     model.tls = make_tls(&options);

@@ -8,13 +8,14 @@ import time
 
 from scenarios import AFTER_START, BODIES, IDLE, PLAIN, STEER_BBR, STREAM
 from stacks import STACKS, Steer, make_certificates, start_origins
-from world import Client
+from world import BARE, Client, SiteDaemon
 
 from loopback import wait_for
 
 EVENT_AT_S = 2.0  # within a stream
 APART_S = 0.5  # of two stacks whose requests shall not meet
 NO_DISTANCE_SAMPLES = 16
+BARE_LINKS, BARE_PORT, BARE_SAMPLES, BARE_PAUSE_MS = (("client", "pop"), ("pop", "region1")), 9390, 16, 10
 REQUEST_S = 12  # a request of a stream; longer than any stack waits for a gateway
 PROBE = ("--tls", "1.3", "--http", "h2", "--path", "/1k", "--timeout", "5")
 FIELDS = {"connect": "connect", "first_request_byte": "sent", "first_response_byte": "first", "last_byte": "last"}
@@ -81,10 +82,11 @@ class Bench:
         self.world = world
         self.certs = make_certificates()
         self.trips = world.round_trips()
-        self.origins, self.stacks = [], {}
+        self.origins, self.bare, self.stacks = [], [], {}
         self.event_s = 0.0  # of the last disturbance, CLOCK_MONOTONIC
         try:
             self.origins = start_origins(world, folder)
+            self.bare = self.start_bare(folder)
             for name in names:
                 more = {"backbone": backbone} if name == "steer" else {}
                 self.stacks[name] = STACKS[name](world, folder, self.certs, **more)
@@ -95,8 +97,17 @@ class Bench:
             raise
 
     def stop(self):
-        for one in [*self.stacks.values(), *self.origins]:
+        for one in [*self.stacks.values(), *self.bare, *self.origins]:
             one.stop()
+
+    def start_bare(self, folder):
+        """What answers `bare_ms`, where the links end."""
+        out = []
+        for site in (target for _, target in BARE_LINKS):
+            words = [BARE, "serve", self.world.addresses[site], BARE_PORT]
+            out.append(SiteDaemon(self.world, site, f"bare-{site}", words, folder).start())
+            wait_for(f"bare TCP at {site}", lambda: self.world.is_listening(site, BARE_PORT))
+        return out
 
     # ---- asking ----
 
@@ -158,14 +169,14 @@ class Bench:
         client = self.client(name, options, "region1" if name == "direct" else "pop")
         return Measured(client.rows(), 1.0, 1.0).spread("first_request_byte")["p50"]
 
-    def links_ms(self):
-        """By how much the lab's links are longer than they should be, there and back, client to PoP to region: TCP
-        connections, which only kernels answer. Emulator and wake-ups are in it, and no proxy."""
-        name, more = "steer", 0.0
-        options = [*PROBE, "--samples", str(NO_DISTANCE_SAMPLES), "--every", "30"]
-        for site, front, trip in (("client", self.front(name), "client-pop"), ("pop", self.front("direct"), "pop-region1")):
-            client = Client(self.world, self.certs / "ca.pem", front, options, site)
-            more += spread(one["connect"] for one in client.rows())["p50"] - self.trips[trip]
+    def bare_ms(self, row):
+        """By how much plain TCP is slower than the links' round trips, client to PoP to region, when programs that do
+        nothing else exchange as many octets as the row's requests: links, kernels and wake-ups, and no proxy."""
+        more = 0.0
+        for source, target in BARE_LINKS:
+            words = ["ask", self.world.addresses[target], BARE_PORT, *row.octets(), BARE_SAMPLES, BARE_PAUSE_MS]
+            took = [float(line) for line in self.world.run_at(source, BARE, *words).split()]
+            more += spread(took)["p50"] - self.trips[f"{source}-{target}"]
         return more
 
     def together(self, row, names):

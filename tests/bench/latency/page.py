@@ -217,7 +217,7 @@ def honour_parts(honour):
 
 def facts(results):
     machine, versions = results.get("machine") or {}, results.get("versions") or {}
-    error = results.get("wan_error_ms") or {}
+    error, stolen = results.get("wan_error_ms") or {}, results.get("stolen_percent")
     listed = {
         "when": results.get("when"),
         "form": results.get("form"),
@@ -227,6 +227,7 @@ def facts(results):
         "seed": results.get("seed"),
         "congestion control": results.get("congestion"),
         "CPUs": results.get("cpus"),
+        "the hypervisor took": f"{stolen:g} % of them" if plots.is_number(stolen) else None,
         "round trips": ", ".join(f"{pair} {value:g} ms" for pair, value in (results.get("rtt_ms") or {}).items()
                                  if plots.is_number(value)),
         "emulator's own error": ", ".join(f"{which} {error[which]:.2f} ms" for which in ("p50", "p99")

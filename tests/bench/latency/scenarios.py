@@ -12,6 +12,7 @@ POPS = ("steer", "haproxy", "nghttpx")
 STEER_BBR = "steer-bbr"  # Steer's PoP once more, with `congestion: bbr` in its node file
 # How a row is measured: see measure.py.
 PLAIN, AFTER_START, IDLE, STREAM, BODIES = "plain", "after-start", "idle", "stream", "bodies"
+REQUEST_BYTES, RESPONSE_BYTES = 40, 1060  # of HTTP/2, with fields that the peer knows already, and 1 KiB of content
 HANDSHAKES = {"1.2": 3, "1.3": 2, "resumed": 2}
 
 
@@ -26,6 +27,7 @@ class Row:
     every_ms: int = 30
     handshake: int = 0  # round trips until the request can be sent, from the beginning; 0: connected already
     warm_up: int = 0  # requests of each connection that are not counted
+    parallel: int = 1  # requests at once
     stacks: tuple = ALL
     loss_percent: int = 0
     is_large: bool = False  # the end of the content is a matter of windows, not of round trips
@@ -34,6 +36,11 @@ class Row:
 
     def site(self):
         return f"client-{self.loss_percent}pct" if self.loss_percent else "client"
+
+    def octets(self):
+        """(question, answer, until): of the requests that are under way at once, never more than they have on the
+        wire; `until`: before the first octet of the middle answer, and that one."""
+        return REQUEST_BYTES * self.parallel, RESPONSE_BYTES * self.parallel, RESPONSE_BYTES * (self.parallel // 2) + 1
 
     def theory(self, near_ms, far_ms):
         """`near_ms`: to where TLS ends; `far_ms`: from there to the origin."""
@@ -64,7 +71,8 @@ def kept_rows():
         Row("kept-h1", "kept", "keep-alive request, h1", (*tls_options("1.3", "h1"), *many), samples=5, warm_up=1),
         Row("kept-h2", "kept", "keep-alive request, h2", (*tls_options("1.3", "h2"), *many), samples=5, warm_up=1),
         Row("parallel-h2", "kept", "10 requests at once, h2",
-            (*tls_options("1.3", "h2"), "--requests", "5", "--pause", "10", "--parallel", "10"), samples=3, warm_up=1),
+            (*tls_options("1.3", "h2"), "--requests", "5", "--pause", "10", "--parallel", "10"), parallel=10, samples=15,
+            warm_up=1),
         Row("post-h2", "kept", "POST of 1 KiB, h2",
             (*tls_options("1.3", "h2"), *many, "--method", "POST", "--body", "1024"), samples=5, warm_up=1),
         Row("after-start", "kept", "first request after the PoP's start", tls_options("1.3", "h2"), AFTER_START, samples=8,
@@ -88,7 +96,7 @@ def body_rows():
     rows = []
     # Where packets get lost, by chance, only many samples say anything; one link carries them all at once.
     for path, title, samples, every in (("/100k", "100 KB", (16, 250, 250), (60, 160, 160)),
-                                        ("/5m", "5 MB", (6, 24, 24), (600, 1000, 1000))):
+                                        ("/5m", "5 MB", (10, 24, 24), (600, 1000, 1000))):
         for number, loss in enumerate((0, 1, 3)):
             rows.append(Row(f"{path[1:]}-loss{loss}", "bodies", f"{title}, {loss} % loss",
                             ("--tls", "1.3", "--http", "h2", "--path", path, "--timeout", "120"), BODIES,

@@ -18,6 +18,7 @@ from loopback import Daemon  # noqa: E402
 
 BUILD = ROOT / "build/release"
 CLIENT = BUILD / "tests/bench/latency_client"
+BARE = BUILD / "tests/bench/latency/bare"
 MATRIX = pathlib.Path(__file__).resolve().with_name("matrix.yaml")
 HOST = "www.example.com"
 ESTABLISHED, LISTENING = "01", "0A"
