@@ -454,7 +454,8 @@ class PopFleet:
         return self
 
     def stop(self):
-        """Everything, in any state; complains about exits that were no clean ones."""
+        """Everything, in any state; complains about exits that were no clean ones. Who had said nothing yet could not
+        know what SIGTERM means."""
         problems = []
         daemons = list(self.nodes.values()) + list(self.origins.values())
         for daemon in daemons:
@@ -463,7 +464,8 @@ class PopFleet:
         for daemon in daemons:
             try:
                 code = daemon.stop()
-                if code not in (0, None, -signal.SIGKILL) and daemon in self.nodes.values():
+                is_early = code == -signal.SIGTERM and not daemon.log()
+                if code not in (0, None, -signal.SIGKILL) and not is_early and daemon in self.nodes.values():
                     problems.append(f"{daemon.name} ended with {code}:\n{daemon.log()[-4000:]}")
             except RuntimeError as error:
                 problems.append(str(error))
