@@ -49,8 +49,9 @@ def shared_server(tmp_path_factory):
 
 
 def run_pop_fleet(folder, **settings):
-    """A generator for fixtures: a running fleet, which must end well."""
-    one = PopFleet(folder, BUILD, **{"city": SMALL_CITY, "pops": ("gru1",), **settings})
+    """A generator for fixtures: a running fleet, which must end well. Patient: on a busy machine a gateway may stand
+    still for longer than a dead one is given, and what it was asked, or was sending, would be cut off."""
+    one = PopFleet(folder, BUILD, **{"city": SMALL_CITY, "pops": ("gru1",), "ping_timeout": "10s", **settings})
     try:
         yield one.start()
     finally:
@@ -61,9 +62,8 @@ def run_pop_fleet(folder, **settings):
 @pytest.fixture(scope="module")
 def pop_fleet(tmp_path_factory):
     """One PoP, three regions with two gateways and two origins each: for a whole file of tests that
-    leave it as it was. Patient: on a busy machine a gateway may stand still for longer than a dead one is
-    given, and what it was sending would be cut off."""
-    yield from run_pop_fleet(tmp_path_factory.mktemp("pop"), ping_timeout="10s")
+    leave it as it was."""
+    yield from run_pop_fleet(tmp_path_factory.mktemp("pop"))
 
 
 @pytest.fixture

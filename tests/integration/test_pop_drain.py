@@ -55,9 +55,8 @@ def warm_gateways(node):
                if peer["connections"]["warm"] > 0)
 
 
-def test_a_rolling_restart_of_all_gateways_is_not_noticed(pop_fleet_of):
-    # Patient with PING: a machine that is too slow to answer one is not what is tested.
-    fleet = pop_fleet_of(ping_timeout="10s")
+def test_a_rolling_restart_of_all_gateways_is_not_noticed(own_pop_fleet):
+    fleet = own_pop_fleet
     node = fleet.nodes[POP]
     everybody = len(fleet.region_names) * fleet.gateway_count
     with Load(fleet, [node], 4, post_share=0.5, seed=7) as load:
@@ -73,7 +72,7 @@ def test_a_rolling_restart_of_all_gateways_is_not_noticed(pop_fleet_of):
         after = node.metric(WAITED)
     results = load.results()
     assert not any(judge(fleet, results).values()), judge(fleet, results)
-    assert all(row[2] == 200 for row in results)
+    assert [row for row in results if row[2] != 200] == []
     assert after == before
 
 
@@ -86,9 +85,9 @@ def test_the_first_request_after_start_does_not_wait(own_pop_fleet):
     wait_for("the whole floor", lambda: fleet.nodes[POP].metric("steer_pop_floor_deficit") == 0)
 
 
-def test_idle_connections_stay_warm(pop_fleet_of):
+def test_idle_connections_stay_warm(own_pop_fleet):
     """A minute of silence, shortened: PING keeps the connections, no request waits."""
-    fleet = pop_fleet_of(ping_timeout="10s")
+    fleet = own_pop_fleet
     node = fleet.nodes[POP]
     client = H2(connect(node, fleet.client_context(("h2",))))
     assert client.request("GET", "/").status == 200

@@ -64,7 +64,8 @@ class GrpcOrigin:
 @pytest.fixture(scope="module")
 def grpc(tmp_path_factory):
     origin = GrpcOrigin()
-    fleet = PopFleet(tmp_path_factory.mktemp("grpc"), BUILD, regions=("us-east",), gateways=1, pops=(POP,), city=SMALL_CITY)
+    fleet = PopFleet(tmp_path_factory.mktemp("grpc"), BUILD, regions=("us-east",), gateways=1, pops=(POP,), city=SMALL_CITY,
+                     ping_timeout="10s")
     path = fleet.folder / "us-east-gw1.yaml"
     text = path.read_text()
     begin, end = text.index("origins:"), text.index("routes:")

@@ -144,7 +144,7 @@ def test_nothing_is_lost_by_reloads_under_load(own_pop_fleet):
         assert sum(stream.reconnects for stream in load.streams) == 0
     results = load.results()
     assert not any(judge(fleet, results).values()), judge(fleet, results)
-    assert all(row[2] == 200 for row in results)
+    assert [row for row in results if row[2] != 200] == []
 
 
 def test_the_metrics_are_well_formed(own_pop_fleet):

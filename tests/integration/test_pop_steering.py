@@ -56,7 +56,7 @@ def test_nothing_fails_while_regions_come_and_go(own_pop_fleet):
         load.wait_for(20)
     results = load.results()
     assert not any(judge(fleet, results).values()), judge(fleet, results)
-    assert all(row[2] == 200 for row in results)
+    assert [row for row in results if row[2] != 200] == []
 
 
 def test_no_new_request_reaches_an_evacuated_region_after_the_acknowledgement(own_pop_fleet):
@@ -168,9 +168,9 @@ def test_a_whole_region_killed_fails_no_get(own_pop_fleet):
     assert not any(verdict.values()), verdict
 
 
-def test_a_frozen_gateway_fails_no_get(own_pop_fleet):
+def test_a_frozen_gateway_fails_no_get(pop_fleet_of):
     """SIGSTOP: the kernel still acknowledges, nothing answers. PING finds out."""
-    fleet = own_pop_fleet
+    fleet = pop_fleet_of(ping_timeout="500ms")
     with Load(fleet, [fleet.nodes[POP]], 4, post_share=0.3, seed=5) as load:
         load.wait_for(20)
         victim = fleet.gateways("us-east")[0]
