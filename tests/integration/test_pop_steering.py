@@ -74,6 +74,7 @@ def test_no_new_request_reaches_an_evacuated_region_after_the_acknowledgement(ow
 def test_strays_are_proxied_to_the_next_region(own_pop_fleet):
     fleet = own_pop_fleet
     gateway = fleet.gateways("us-east")[0]
+    wait_for("connections to the next region", lambda: gateway.metric("steer_pop_floor_deficit") == 0)
     client = H2(connect(gateway, fleet.client_context(("h2",))))
     assert client.request("GET", "/").get("x-region") == "us-east"
     steer(fleet, "evacuate", "us-east", "--reason", "test")
