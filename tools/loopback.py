@@ -287,17 +287,18 @@ class PopFleet:
     """Regions with gateways and origins, PoPs, DNS servers, one store.
 
     `more` adds lines to node files: {"pop": text, "gateway": text, NODE: text}; `origin` adds keys to
-    the gateways' origins. `world`, if given, has `addresses` by site and `command(site, words)`.
+    the gateways' origins, `backbone` to everybody's backbone. `world`, if given, has `addresses` by site and
+    `command(site, words)`.
     """
 
     def __init__(self, folder, build, gateways=2, origins=2, pops=tuple(POPS), dns=0, workers=1,
-                 regions=tuple(REGIONS), routes=None, more=None, city=None, origin="", ping_timeout=None,
+                 regions=tuple(REGIONS), routes=None, more=None, city=None, origin="", backbone="",
                  world=None):
         self.folder, self.build = pathlib.Path(folder), pathlib.Path(build)
         self.store = self.folder / "store"
         self.region_names, self.pop_names, self.workers = regions, pops, workers
         self.routes, self.more, self.city, self.origin_keys = routes, more or {}, city, origin
-        self.ping_timeout, self.world = ping_timeout, world
+        self.backbone_keys, self.world = backbone, world
         self.nodes, self.origins = {}, {}
         self.gateway_count, self.origin_count = gateways, origins
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -368,9 +369,8 @@ class PopFleet:
                 "    - { certificate: certs/front-rsa.pem, key: certs/front-rsa.key }\n")
 
     def _backbone(self, identity):
-        patience = f", ping_timeout: {self.ping_timeout}" if self.ping_timeout else ""
         return (f"backbone: {{ certificate: certs/{identity}.pem, key: certs/{identity}.key, "
-                f"ca: certs/ca.pem{patience} }}\n")
+                f"ca: certs/ca.pem{self.backbone_keys} }}\n")
 
     def _write_gateway(self, region, number):
         name = f"{region}-gw{number + 1}"

@@ -13,6 +13,7 @@ from fleet import BUILD, ROOT, Fleet  # noqa: E402
 from loopback import PopFleet  # noqa: E402
 
 SMALL_CITY = ROOT / "tests/data/small-city.mmdb"
+PATIENT = ", ping_timeout: 10s"
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def shared_server(tmp_path_factory):
 def run_pop_fleet(folder, **settings):
     """A generator for fixtures: a running fleet, which must end well. Patient: on a busy machine a gateway may stand
     still for longer than a dead one is given, and what it was asked, or was sending, would be cut off."""
-    one = PopFleet(folder, BUILD, **{"city": SMALL_CITY, "pops": ("gru1",), "ping_timeout": "10s", **settings})
+    one = PopFleet(folder, BUILD, **{"city": SMALL_CITY, "pops": ("gru1",), "backbone": PATIENT, **settings})
     try:
         yield one.start()
     finally:

@@ -10,7 +10,7 @@ import h2.connection
 import h2.events
 import pytest
 
-from conftest import SMALL_CITY
+from conftest import PATIENT, SMALL_CITY
 from fleet import BUILD
 from http_clients import H1, H2, connect
 from loopback import PopFleet
@@ -65,7 +65,7 @@ class GrpcOrigin:
 def grpc(tmp_path_factory):
     origin = GrpcOrigin()
     fleet = PopFleet(tmp_path_factory.mktemp("grpc"), BUILD, regions=("us-east",), gateways=1, pops=(POP,), city=SMALL_CITY,
-                     ping_timeout="10s")
+                     backbone=PATIENT)
     path = fleet.folder / "us-east-gw1.yaml"
     text = path.read_text()
     begin, end = text.index("origins:"), text.index("routes:")

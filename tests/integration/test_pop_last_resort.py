@@ -102,7 +102,8 @@ def test_origins_that_are_back_get_the_first_request(pop_fleet_of):
 
 
 def test_a_region_that_is_back_gets_the_first_request(pop_fleet_of):
-    fleet = pop_fleet_of(gateways=1, origins=1, pops=(POP,))
+    # Its one request waits for its connection; on a busy machine that takes more than the usual 250 ms.
+    fleet = pop_fleet_of(gateways=1, origins=1, pops=(POP,), backbone=", acquire: 2s, ping_timeout: 10s")
     pop = fleet.nodes[POP]
     for region in fleet.region_names:
         fleet.gateways(region)[0].kill()

@@ -171,7 +171,7 @@ def test_a_whole_region_killed_fails_no_get(own_pop_fleet):
 
 def test_a_frozen_gateway_fails_no_get(pop_fleet_of):
     """SIGSTOP: the kernel still acknowledges, nothing answers. PING finds out."""
-    fleet = pop_fleet_of(ping_timeout="500ms")
+    fleet = pop_fleet_of(backbone="")
     with Load(fleet, [fleet.nodes[POP]], 4, post_share=0.3, seed=5) as load:
         load.wait_for(20)
         victim = fleet.gateways("us-east")[0]
