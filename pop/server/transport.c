@@ -459,13 +459,25 @@ const struct tls_engine *transport_tls(const struct transport *transport)
     return transport->tls;
 }
 
-uint32_t transport_rtt_us(const struct transport *transport)
+/* All zero when the kernel does not tell. */
+static struct tcp_info info_of_kernel(const struct transport *transport)
 {
     struct tcp_info info = { .tcpi_rtt = 0 };
     socklen_t len = sizeof(info);
     if (transport->fd < 0 || getsockopt(transport->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
-        return 0;
-    return info.tcpi_rtt;
+        return (struct tcp_info){ .tcpi_rtt = 0 };
+    return info;
+}
+
+uint32_t transport_rtt_us(const struct transport *transport)
+{
+    return info_of_kernel(transport).tcpi_rtt;
+}
+
+uint64_t transport_window_bytes(const struct transport *transport)
+{
+    struct tcp_info info = info_of_kernel(transport);
+    return (uint64_t)info.tcpi_snd_cwnd * info.tcpi_snd_mss;
 }
 
 const char *transport_reason(const struct transport *transport)

@@ -71,6 +71,8 @@ void transport_read_unread(struct io *io);
 void transport_flush_marked(struct io *io);
 
 void transport_push_unread(struct transport *transport);
+/* What the kernel sends in one flight; 0: unknown. A system call. */
+uint64_t transport_window_bytes(const struct transport *transport);
 /* The end: closes the socket; on_closed comes later. */
 void transport_finish(struct transport *transport, enum transport_cause cause);
 /* The same with RST. */

@@ -128,15 +128,26 @@ bool transport_send(struct transport *transport)
 
 /* ---- from the owner -------------------------------------------------------------------------- */
 
+/* A full record, and what TLS and TCP add to it, in one flight. */
+static bool has_wide_window(const struct transport *transport)
+{
+    return transport_window_bytes(transport) >= IO_RECORD_BYTES + IO_RECORD_BYTES / 16;
+}
+
 /* Small records let a peer use each packet as it comes: a slow start sends no full record in one
  * flight, and a paced one takes milliseconds for it. Full ones cost less of everything; and who
- * sends without pauses gets only those. */
+ * sends without pauses gets only those. So does a backbone connection as soon as its window is wide:
+ * what it brings packet by packet, a PoP would hand on packet by packet, and each of these writes
+ * leaves the client a packet that is not full, of the few that its own window allows. */
 static size_t record_max(struct transport *transport, size_t len)
 {
     uint64_t now_ms = transport->io->now_ms;
     if (now_ms - transport->burst_ms >= BURST_PAUSE_MS)
         transport->burst_bytes = 0;
     transport->burst_ms = now_ms;
+    if (!transport->is_client_leg && len > SMALL_RECORD_BYTES &&
+        transport->burst_bytes < SMALL_RECORDS_UNTIL && has_wide_window(transport))
+        transport->burst_bytes = SMALL_RECORDS_UNTIL;
     size_t max =
         transport->burst_bytes < SMALL_RECORDS_UNTIL ? SMALL_RECORD_BYTES : IO_RECORD_BYTES;
     transport->burst_bytes += len;

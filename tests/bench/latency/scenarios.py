@@ -58,11 +58,12 @@ def tls_options(version, http, resumed=False):
 
 
 def connection_rows():
-    rows = [Row(f"first-tls{version}-{http}", "connections", f"first connection, TLS {version}, {http}",
-                tls_options(version, http), handshake=HANDSHAKES[version])
-            for version in ("1.2", "1.3") for http in ("h1", "h2")]
-    return rows + [Row(f"resumed-tls{version}", "connections", f"resumed, TLS {version}, h2",
-                       tls_options(version, "h2", True), handshake=HANDSHAKES["resumed"]) for version in ("1.2", "1.3")]
+    kinds = [(version, http) for version in ("1.2", "1.3") for http in ("h1", "h2")]
+    first = [Row(f"first-tls{version}-{http}", "connections", f"first connection, TLS {version}, {http}",
+                 tls_options(version, http), handshake=HANDSHAKES[version]) for version, http in kinds]
+    resumed = [Row(f"resumed-tls{version}-{http}", "connections", f"resumed, TLS {version}, {http}",
+                   tls_options(version, http, True), handshake=HANDSHAKES["resumed"]) for version, http in kinds]
+    return first + resumed
 
 
 def kept_rows():

@@ -240,6 +240,8 @@ static struct transport_settings settings_of(struct end *end)
                                         .write_stall_ms = 5000 };
 }
 
+static int segment_bytes; /* of connections from now on; 0: loopback's, which are huge */
+
 /* A listening socket on loopback with tiny buffers, when asked for. */
 static int listen_on(uint16_t *out_port, int buffer_bytes)
 {
@@ -250,6 +252,8 @@ static int listen_on(uint16_t *out_port, int buffer_bytes)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes));
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof(buffer_bytes));
     }
+    if (segment_bytes > 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment_bytes, sizeof(segment_bytes));
     assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof(name)) == 0 &&
                 listen(fd, 16) == 0 && getsockname(fd, (struct sockaddr *)&name, &len) == 0);
     *out_port = ntohs(name.sin_port);
@@ -619,6 +623,16 @@ static void test_blocked_sender_keeps_full_records(void **state)
     run_until(both_closed, ends);
 }
 
+/* After a pause, of four packets' content. */
+static size_t count_records_of_four(struct end ends[2], int sender)
+{
+    run_until(both_received, ends);
+    wait_ms(PAUSE_MS);
+    ends[sender].to_send += 3 * SMALL_BYTES + 1;
+    transport_mark(ends[sender].transport);
+    return count_next_records(&ends[sender]);
+}
+
 static void test_records_are_small_after_a_pause(void **state)
 {
     (void)state;
@@ -626,11 +640,26 @@ static void test_records_are_small_after_a_pause(void **state)
         skip();
     struct end ends[2] = { { .to_send = 1 }, { .to_send = 200 * 1024 } };
     connect_ends(ends, true, 0);
-    run_until(both_received, ends);
-    wait_ms(PAUSE_MS);
-    ends[1].to_send += 3 * SMALL_BYTES + 1;
-    transport_mark(ends[1].transport);
-    assert_int_equal(count_next_records(&ends[1]), 4);
+    assert_int_equal(count_records_of_four(ends, 1), 4);
+    transport_abort(ends[0].transport);
+    transport_abort(ends[1].transport);
+    run_until(both_closed, ends);
+}
+
+/* Ends that connect are none of a client's leg. */
+static void test_backbone_records_are_full_when_the_window_takes_them(void **state)
+{
+    (void)state;
+    if (IO_BUFFER_BYTES < IO_RECORD_BYTES)
+        skip();
+    struct end ends[2] = { { .to_send = 1 }, { .to_send = 1 } };
+    segment_bytes = 600; /* ten of them: less than a record */
+    connect_ends(ends, true, 0);
+    segment_bytes = 0;
+    assert_int_equal(count_records_of_four(ends, 0), 4);
+    ends[0].to_send += 200 * 1024;
+    transport_mark(ends[0].transport);
+    assert_int_equal(count_records_of_four(ends, 0), 1);
     transport_abort(ends[0].transport);
     transport_abort(ends[1].transport);
     run_until(both_closed, ends);
@@ -845,6 +874,7 @@ int main(void)
         ROW(test_unsent_is_bounded),
         ROW(test_blocked_sender_keeps_full_records),
         ROW(test_records_are_small_after_a_pause),
+        ROW(test_backbone_records_are_full_when_the_window_takes_them),
         ROW(test_connect_failures_come_later),
         ROW(test_connect_without_descriptors_is_a_system_failure),
         ROW(test_connect_timeout),
