@@ -136,9 +136,9 @@ static bool has_wide_window(const struct transport *transport)
 
 /* Small records let a peer use each packet as it comes: a slow start sends no full record in one
  * flight, and a paced one takes milliseconds for it. Full ones cost less of everything; and who
- * sends without pauses gets only those. So does a backbone connection as soon as its window is wide:
- * what it brings packet by packet, a PoP would hand on packet by packet, and each of these writes
- * leaves the client a packet that is not full, of the few that its own window allows. */
+ * sends without pauses gets only those. So does a backbone connection as soon as its window is
+ * wide: what it brings packet by packet, a PoP would hand on packet by packet, and each of these
+ * writes leaves the client a packet that is not full, of the few that its own window allows. */
 static size_t record_max(struct transport *transport, size_t len)
 {
     uint64_t now_ms = transport->io->now_ms;
