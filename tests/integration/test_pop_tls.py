@@ -200,8 +200,12 @@ def is_let_in(fleet, gateway, context):
 class RecordSocket:
     """TLS over a socket, which tells the sizes of the records that came."""
 
-    def __init__(self, node, context, port, name):
-        self.sock = socket.create_connection((node.address, port), 60)
+    def __init__(self, node, context, port, name, segment_bytes=None):
+        self.sock = socket.socket()
+        self.sock.settimeout(60)
+        if segment_bytes is not None:
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment_bytes)
+        self.sock.connect((node.address, port))
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=name)
         self.raw, self.sizes = b"", []
@@ -236,24 +240,40 @@ class RecordSocket:
         self.sock.close()
 
 
-@pytest.mark.parametrize("is_backbone", [False, True])
-def test_the_first_records_of_a_response_fit_a_packet_each(pop_fleet, is_backbone):
-    """Each can be used when its packet is there: a slow start sends no sixteen kilobytes at once."""
-    if is_backbone:
-        node = pop_fleet.nodes["us-east-gw1"]
-        context, port, name = backbone_context(pop_fleet, f"{POP}.pop.steer"), node.backbone_port, "us-east.region.steer"
-    else:
-        node = pop_fleet.nodes[POP]
-        context, port, name = pop_fleet.client_context(), node.port, "www.example.com"
-    sock = RecordSocket(node, context, port, name)
+def first_records(sock, until):
+    """Sizes of the first records of a response, until so many octets."""
     client = H2(sock)
     sock.sizes.clear()
     assert len(client.request("GET", "/bytes/60000").body) == 60000
     client.close()
     first = 0
-    while sum(sock.sizes[:first]) < 15000:
+    while sum(sock.sizes[:first]) < until:
         first += 1
-    assert max(sock.sizes[:first]) < 1400, sock.sizes
+    return sock.sizes[:first]
+
+
+def backbone_records(fleet, until, segment_bytes=None):
+    node = fleet.nodes["us-east-gw1"]
+    context = backbone_context(fleet, f"{POP}.pop.steer")
+    return first_records(RecordSocket(node, context, node.backbone_port, "us-east.region.steer", segment_bytes), until)
+
+
+def test_the_first_records_of_a_response_fit_a_packet_each(pop_fleet):
+    """Each can be used when its packet is there: a slow start sends no sixteen kilobytes at once."""
+    node = pop_fleet.nodes[POP]
+    sizes = first_records(RecordSocket(node, pop_fleet.client_context(), node.port, "www.example.com"), 15000)
+    assert max(sizes) < 1400, sizes
+
+
+def test_backbone_records_do_so_while_the_window_is_narrow(pop_fleet):
+    sizes = backbone_records(pop_fleet, 5000, segment_bytes=536)  # ten such packets are sent at first
+    assert max(sizes) < 1400, sizes
+
+
+def test_backbone_records_are_large_when_the_window_is_wide(pop_fleet):
+    """On loopback one packet takes the largest. Before so many octets, all would be small."""
+    sizes = backbone_records(pop_fleet, 30000)
+    assert max(sizes) > 1400, sizes
 
 
 def test_only_known_sites_enter_the_backbone(pop_fleet):
