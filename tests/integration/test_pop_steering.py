@@ -191,6 +191,7 @@ def test_a_frozen_pop_is_let_go(pop_fleet_of):
     fleet = pop_fleet_of(regions=("us-east",), gateways=1, origins=1, routes=routes,
                          more={"gateway": "timeouts: { write_stall: 8s }\n"})
     pop, gateway = fleet.nodes[POP], fleet.gateways("us-east")[0]
+    wait_for("connections to the gateway", lambda: pop.metric("steer_pop_floor_deficit") == 0)
     client = H2(connect(pop, fleet.client_context(("h2",))))
     client.start("GET", "/slow/3600000")
     wait_for("it waits at the gateway", lambda: gateway.metric("steer_pop_requests_in_flight") == 1)
